@@ -1,0 +1,32 @@
+"""Hardshelf: a self-hosted shop for virtual goods."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from app import cli, logs, web
+from app.core import bell, db, keys, outbox
+from app.core.crypto import load_key_ring
+from app.domain.ledger import service as ledger
+from app.providers import payments
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the shop. Nothing is connected to before it is used, so a worker may fork."""
+    settings = settings or Settings.from_environment()
+    app = Flask(
+        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+    )
+    app.config["SETTINGS"] = settings
+    logs.configure(settings.log_level)
+    db.connect(app, settings.database_url)
+    ledger.forget()
+    keys.connect(load_key_ring(settings.master_keys, settings.master_key_file))
+    outbox.connect(bell.RqBell(settings.redis_url))
+    payments.connect(settings)
+    web.init_app(app, settings)
+    cli.init_app(app)
+    return app

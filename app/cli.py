@@ -1,0 +1,170 @@
+"""`flask --app wsgi <command>`: what an operator does at the keyboard."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app import backup as backups
+from app import demo as demo_data
+from app import doctor as diagnosis
+from app import invariants
+from app.core import keys, migrations
+from app.core.actors import act_as
+from app.core.db import transaction
+from app.settings import Settings
+
+console = Console()
+
+
+def init_app(app: Flask) -> None:
+    for command in (init, demo, audit, doctor, backup, restore, keys_group):
+        app.cli.add_command(command)
+
+
+@click.command()
+@with_appcontext
+def init() -> None:
+    """Make or bring up to date this shop's database and keys. Safe to repeat."""
+    act_as("command:init")
+    settings = _settings()
+    migrations.upgrade()
+    transaction(keys.ensure_shop_keys)
+    console.print(f"Database ready: {_shown_url(settings.database_url)}", soft_wrap=True)
+    console.print(f"Secrets: {settings.data_dir}/shop.env", soft_wrap=True)
+    if not settings.master_keys:
+        console.print(
+            f"Master key: {settings.master_key_file}\n"
+            "Keep a copy of it elsewhere: without it the codes cannot be opened, by anybody.",
+            soft_wrap=True,
+        )
+
+
+@click.command()
+@with_appcontext
+def demo() -> None:
+    """Fill an empty shop with products, codes, staff and a buyer; write their sign-ins."""
+    act_as("command:demo")
+    with _progress() as progress:
+        task = progress.add_task("demo data", total=None)
+        made = demo_data.make(lambda text: progress.update(task, description=text))
+    console.print("Demo data is there." if made else "The shop has data already: left as it is.")
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Open every code instead of the newest ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+@with_appcontext
+def audit(*, full: bool, as_json: bool) -> None:
+    """Check what must always be true; exit with 1 when anything is not."""
+    findings = invariants.run(full=full)
+    if as_json:
+        click.echo(json.dumps({
+            "holds": all(finding.holds for finding in findings),
+            "findings": [asdict(finding) | {"holds": finding.holds} for finding in findings],
+        }))
+    else:
+        console.print(_audit_table(findings))
+    sys.exit(0 if all(finding.holds for finding in findings) else 1)
+
+
+@click.command()
+@with_appcontext
+def doctor() -> None:
+    """Look at settings, keys, database, queue, clock and backups, and say what to mend."""
+    symptoms = diagnosis.examine(_settings())
+    for symptom in symptoms:
+        mark = "[green]ok[/]" if symptom.is_well else "[red]mend[/]"
+        console.print(f"{mark:>12}  {symptom.name}: {symptom.words}", soft_wrap=True)
+    sys.exit(0 if all(symptom.is_well for symptom in symptoms) else 1)
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@with_appcontext
+def backup(path: Path | None) -> None:
+    """Write an encrypted backup to PATH (default: DATA_DIR/backups). The shop may run on."""
+    path = path or backups.default_path(_settings().data_dir)
+    with _progress() as progress:
+        contents = backups.backup(path, _advance(progress, "backup"))
+    console.print(f"{sum(contents.rows.values()):,} rows in {path}", soft_wrap=True)
+    console.print("It opens with the master key only; keep the two in different places.")
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def restore(path: Path) -> None:
+    """Fill an empty shop from the backup at PATH, then audit it."""
+    act_as("command:restore")
+    migrations.upgrade()
+    with _progress() as progress:
+        try:
+            contents = backups.restore(path, _advance(progress, "restore"))
+        except backups.BadBackup as fault:
+            raise click.ClickException(str(fault)) from None
+    keys.forget()
+    console.print(f"{sum(contents.rows.values()):,} rows of {contents.made_at} are back.")
+    findings = invariants.run()
+    console.print(_audit_table(findings))
+    sys.exit(0 if all(finding.holds for finding in findings) else 1)
+
+
+@click.group("keys")
+def keys_group() -> None:
+    """The keys that seal codes and personal data."""
+
+
+@keys_group.command("check")
+@with_appcontext
+def check_keys() -> None:
+    """Unwrap every data key with the master key."""
+    counted = keys.check()
+    console.print(f"{counted.opened} data keys open, {counted.closed} do not.")
+    sys.exit(1 if counted.closed else 0)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+def _shown_url(url: str) -> str:
+    return url.split("@")[-1]
+
+
+def _audit_table(findings: list[invariants.Finding]) -> Table:
+    table = Table("", "invariant", "looked at", "breaches", box=None)
+    for finding in findings:
+        mark = "[green]✓[/]" if finding.holds else "[red]✗[/]"
+        table.add_row(
+            f"{mark} {finding.number}", finding.name, f"{finding.looked_at:,}",
+            f"{finding.breaches:,}",
+        )
+    return table
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console,
+        transient=True,
+    )
+
+
+def _advance(progress: Progress, verb: str) -> Any:
+    task = progress.add_task(verb, total=None)
+    counts: dict[str, int] = {}
+
+    def advance(table: str, rows: int) -> None:
+        counts[table] = counts.get(table, 0) + rows
+        progress.update(task, description=f"{verb} {table} {counts[table]:,}")
+
+    return advance

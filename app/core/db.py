@@ -1,0 +1,215 @@
+"""The database: columns' types, the session, and the only place that commits.
+
+This is the one module that knows Flask-SQLAlchemy. Everything else takes `Model`, `session` and
+`transaction` from here and would not notice if the extension left.
+"""
+
+import enum
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event, exc
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
+
+T = TypeVar("T")
+
+BigInt = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A moment in UTC. SQLite keeps no zone, so it is checked going in and given back coming out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a zone is not a moment")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    # A registry rather than the two class attributes: Flask-SQLAlchemy copies this class's body.
+    registry = registry(
+        metadata=sa.MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={
+            int: BigInt,
+            str: sa.Text,
+            bytes: sa.LargeBinary,
+            datetime: Instant,
+            dict[str, Any]: sa.JSON,
+            list[Any]: sa.JSON,
+            enum.StrEnum: sa.Enum(
+                enum.StrEnum,
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+                values_callable=lambda kind: [member.value for member in kind],
+            ),
+        },
+    )
+
+
+# Each test, worker and web process makes its own app; the session is always the one of the app
+# in whose context the code runs.
+db = SQLAlchemy(
+    model_class=Base,
+    session_options={"expire_on_commit": False, "autoflush": False},
+    disable_autonaming=True,
+)
+session = db.session
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+PrimaryKey = Annotated[int, mapped_column(primary_key=True)]
+
+# Only locks waited for, dead ends and lost races are worth another try; the rest is a fault.
+RETRYABLE_PG = {"40001", "40P01", "55P03"}
+TRIES = 6
+
+
+def connect(app: Flask, url: str) -> None:
+    """Give the app its engine; nothing connects until the first query."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Time limits for PostgreSQL, so that no request waits for a lock it will not get."""
+    options: dict[str, Any] = {"hide_parameters": True}
+    if url.startswith("postgresql"):
+        options |= {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": False}
+        options["connect_args"] = {
+            "options": "-c lock_timeout=3000 -c statement_timeout=30000"
+            " -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
+        }
+    return options
+
+
+def prepare_engine(engine: sa.Engine) -> None:
+    """SQLite: durable commits, and a write unit takes the write lock when it begins.
+
+    A deferred BEGIN that turns from reading to writing fails at once when another writer came
+    between, whatever the busy timeout; BEGIN IMMEDIATE waits its turn.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "busy_timeout=15000", "synchronous=FULL",
+                       "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        is_write = connection.get_execution_options().get("write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def is_postgres() -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def transaction(work: Callable[[], T]) -> T:
+    """Run `work` as one unit: all of it is committed, or nothing.
+
+    The whole unit is run again when the database asks for it (deadlock, lock wait, busy file) and
+    when a UNIQUE constraint says that somebody else was first: the second run then sees them. So
+    `work` must have no effect outside the database. Units do not nest.
+    """
+    if session().info.get("in_transaction"):
+        raise RuntimeError("transactions do not nest: the edge opens the one there is")
+    for attempt in range(TRIES):
+        # What was read before is not what the unit may decide on: begin with a fresh view.
+        session.rollback()
+        session().info["in_transaction"] = True
+        session().info["after_commit"] = []
+        try:
+            session.connection(execution_options={"write": True})
+            result = work()
+            session.commit()
+        except exc.DBAPIError as error:
+            session.rollback()
+            if not _worth_another_try(error, attempt):
+                raise
+            time.sleep(random.uniform(0.005, 0.03) * 2**attempt)
+            continue
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session().info["in_transaction"] = False
+            calls = session().info.pop("after_commit")
+        for call in calls:
+            call()
+        return result
+    raise AssertionError("unreachable: the last try raises")
+
+
+def insert_once(model: type[Any], unique: str, **values: object) -> int | None:
+    """Insert a row unless its `unique` columns (comma-separated) are taken; its id, or None.
+
+    One statement, so two that come at once cannot both believe they were first.
+    """
+    require_transaction()
+    insert = postgresql.insert if is_postgres() else sqlite.insert
+    statement = insert(model).values(**values).on_conflict_do_nothing(
+        index_elements=unique.split(",")
+    )
+    return session.execute(statement.returning(model.id)).scalar()
+
+
+def after_commit(call: Callable[[], None]) -> None:
+    """Run `call` once the unit is committed; forgotten when it is rolled back."""
+    require_transaction()
+    session().info["after_commit"].append(call)
+
+
+def require_transaction() -> None:
+    """Raise unless a unit is open: a change outside one would be lost or half-done."""
+    if not session().info.get("in_transaction"):
+        raise RuntimeError("this needs a transaction()")
+
+
+def _worth_another_try(error: exc.DBAPIError, attempt: int) -> bool:
+    if attempt >= TRIES - 1:
+        return False
+    if isinstance(error, exc.IntegrityError):
+        return attempt < 2 and _is_unique_violation(error)
+    if getattr(error.orig, "sqlstate", None) in RETRYABLE_PG:
+        return True
+    return "database is locked" in str(error.orig)
+
+
+def _is_unique_violation(error: exc.IntegrityError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE constraint" in str(error.orig)

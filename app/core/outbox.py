@@ -1,0 +1,272 @@
+"""Work for later: a row now, in the same transaction as the change that wants it; RQ after it.
+
+The row decides, RQ only carries: Redis may lose everything, ring twice, or ring late. A job is
+
+    def expire(order_id: int) -> Callable[[], object] | None:
+
+It may first do what must stand outside a transaction (call a channel), opening `transaction()`
+for steps of its own, and returns its last unit of work. The executor commits that unit together
+with the row's `done`, fenced by the lease: whoever lost the lease loses the whole unit, so a job
+that ran twice acted once. A last unit that returns a moment asks to be run again then.
+"""
+
+import importlib
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol, cast
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core import clock, db
+from app.core.actors import acting_as
+from app.core.db import session, transaction
+
+log = structlog.get_logger()
+
+Unit = Callable[[], object]
+
+JOB_TIMEOUT = timedelta(seconds=120)
+# RQ kills a work-horse up to 60 s after its time-out and looks only every 30 s; a lease shorter
+# than that would let two of them run.
+LEASE = JOB_TIMEOUT + timedelta(seconds=120)
+RING_AGAIN = timedelta(seconds=30)
+TRIES = 12
+BATCH = 200
+
+
+class OutboxState(StrEnum):
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class OutboxRow(db.Model):
+    """A job that is wanted. `args` holds ids only: a row is read by people and lies in backups."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        sa.Index(
+            "ix_outbox_due",
+            "due_at",
+            postgresql_where=sa.text("state IN ('ready', 'running')"),
+            sqlite_where=sa.text("state IN ('ready', 'running')"),
+        ),
+    )
+
+    id: Mapped[db.PrimaryKey]
+    key: Mapped[str | None] = mapped_column(unique=True)
+    name: Mapped[str]
+    args: Mapped[list[Any]]
+    state: Mapped[OutboxState] = mapped_column(default=OutboxState.READY)
+    due_at: Mapped[datetime]
+    rung_at: Mapped[datetime | None]
+    lease: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+
+class Bell(Protocol):
+    """What carries a row's id to a worker."""
+
+    def ring(self, ids: Sequence[int]) -> None: ...
+
+
+class NoBell:
+    """Without a queue the relay rings later; nothing is lost, only slower."""
+
+    def ring(self, ids: Sequence[int]) -> None:
+        pass
+
+
+_bell: Bell = NoBell()
+
+
+def connect(bell: Bell) -> None:
+    """Choose what carries the ids; called once by create_app()."""
+    global _bell  # noqa: PLW0603  one bell a process, as there is one database
+    _bell = bell
+
+
+class LeaseLost(Exception):
+    """Another worker took the row over: what this one did is rolled back."""
+
+
+def later(name: str, *ids: int, key: str | None = None, at: datetime | None = None) -> None:
+    """Ask for job `name` with `ids`, once this unit is committed and not before `at`.
+
+    A `key` names an effect that may be asked for once only; asking again is then harmless.
+    """
+    now = clock.now()
+    is_due = at is None or at <= now
+    row_id = db.insert_once(
+        OutboxRow,
+        "key",
+        key=key,
+        name=name,
+        args=list(ids),
+        state=OutboxState.READY,
+        due_at=at or now,
+        rung_at=now if is_due else None,
+        attempts=0,
+        last_error="",
+        created_at=now,
+    )
+    if row_id is not None and is_due:
+        db.after_commit(lambda: _ring_softly([row_id]))
+
+
+def call_off(key: str) -> None:
+    """Drop what was asked for under `key` and has not begun."""
+    session.execute(
+        sa.update(OutboxRow)
+        .where(OutboxRow.key == key, OutboxRow.state == OutboxState.READY)
+        .values(state=OutboxState.DONE, done_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def resolve(name: str) -> Callable[..., Unit | None]:
+    """The job behind a dotted name; a test holds that every name in the code has one."""
+    module, _, function = name.rpartition(".")
+    if not module.startswith("app.domain."):
+        raise LookupError(f"no such job: {name}")
+    return cast("Callable[..., Unit | None]", getattr(importlib.import_module(module), function))
+
+
+def relay() -> int:
+    """Ring for every row that is due: new, swept up after a loss, or scheduled. Returns how many.
+
+    This one query is relay, sweeper and scheduler. Any number may run side by side.
+    """
+    ids = list(session.scalars(due().limit(BATCH)))
+    session.rollback()
+    if not ids:
+        return 0
+    _bell.ring(ids)
+    transaction(lambda: session.execute(_rung(ids)))
+    return len(ids)
+
+
+def due() -> sa.Select[tuple[int]]:
+    """Ids of rows that wait for a worker: ready and due, or running with a lease run out."""
+    now = clock.now()
+    waiting = sa.or_(
+        sa.and_(OutboxRow.state == OutboxState.READY, OutboxRow.due_at <= now),
+        sa.and_(OutboxRow.state == OutboxState.RUNNING, OutboxRow.lease_until < now),
+    )
+    silent = sa.or_(OutboxRow.rung_at.is_(None), OutboxRow.rung_at < now - RING_AGAIN)
+    return sa.select(OutboxRow.id).where(waiting, silent).order_by(OutboxRow.due_at)
+
+
+def run(row_id: int) -> None:
+    """Execute one row: what an RQ worker calls. A second ring for the same row returns at once."""
+    lease = secrets.token_hex(8)
+    row = transaction(lambda: _claim(row_id, lease))
+    if row is None:
+        return
+    with acting_as(f"job:{row.name.rpartition('.')[2]}:{row.id}"):
+        try:
+            last = resolve(row.name)(*row.args)
+            transaction(lambda: _finish(row_id, lease, last))
+        except LeaseLost:
+            log.warning("outbox.lease_lost", row=row_id, job=row.name)
+        except Exception as error:
+            log.exception("outbox.failed", row=row_id, job=row.name)
+            message = f"{type(error).__name__}: {error}"[:300]
+            transaction(lambda: _put_back(row_id, lease, message))
+
+
+def retry(row_id: int) -> None:
+    """Staff give a dead row another life."""
+    session.execute(
+        sa.update(OutboxRow)
+        .where(OutboxRow.id == row_id, OutboxRow.state == OutboxState.DEAD)
+        .values(state=OutboxState.READY, attempts=0, due_at=clock.now(), rung_at=None)
+    )
+
+
+def _rung(ids: Sequence[int]) -> sa.Update:
+    return (
+        sa.update(OutboxRow)
+        .where(OutboxRow.id.in_(ids))
+        .values(rung_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _ring_softly(ids: Sequence[int]) -> None:
+    try:
+        _bell.ring(ids)
+    except OSError as error:
+        # The row is committed; the relay rings again when the queue is back.
+        log.warning("outbox.bell_silent", rows=list(ids), error=type(error).__name__)
+
+
+def _claim(row_id: int, lease: str) -> OutboxRow | None:
+    now = clock.now()
+    claimed = session.execute(
+        sa.update(OutboxRow)
+        .where(
+            OutboxRow.id == row_id,
+            sa.or_(
+                sa.and_(OutboxRow.state == OutboxState.READY, OutboxRow.due_at <= now),
+                sa.and_(OutboxRow.state == OutboxState.RUNNING, OutboxRow.lease_until < now),
+            ),
+        )
+        .values(
+            state=OutboxState.RUNNING,
+            lease=lease,
+            lease_until=now + LEASE,
+            attempts=OutboxRow.attempts + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if not claimed.rowcount:  # type: ignore[attr-defined]
+        return None
+    return session.get(OutboxRow, row_id, populate_existing=True)
+
+
+def _finish(row_id: int, lease: str, last: Unit | None) -> None:
+    again_at = last() if last is not None else None
+    session.flush()
+    if isinstance(again_at, datetime):
+        outcome = {"state": OutboxState.READY, "due_at": again_at, "rung_at": None, "attempts": 0}
+    else:
+        outcome = {"state": OutboxState.DONE, "done_at": clock.now()}
+    done = session.execute(_held(row_id, lease).values(last_error="", **outcome))
+    if done.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost
+
+
+def _put_back(row_id: int, lease: str, message: str) -> None:
+    row = session.get(OutboxRow, row_id, populate_existing=True)
+    if row is None or row.lease != lease or row.state != OutboxState.RUNNING:
+        return
+    pause = min(timedelta(seconds=5) * 2**row.attempts, timedelta(hours=1))
+    row.state = OutboxState.DEAD if row.attempts >= TRIES else OutboxState.READY
+    row.due_at = clock.now() + pause * random.uniform(0.8, 1.2)
+    row.last_error = message
+    row.lease = None
+    row.lease_until = None
+    row.rung_at = None
+
+
+def _held(row_id: int, lease: str) -> sa.Update:
+    return (
+        sa.update(OutboxRow)
+        .where(
+            OutboxRow.id == row_id,
+            OutboxRow.lease == lease,
+            OutboxRow.state == OutboxState.RUNNING,
+        )
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,108 @@
+"""`flask doctor`: what an operator should look at, each with what to do about it."""
+
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import backup
+from app.core import clock, keys, migrations
+from app.core.db import is_postgres, session
+from app.core.outbox import OutboxRow, OutboxState
+from app.settings import Settings
+
+BACKUP_TOO_OLD = timedelta(hours=26)
+CLOCK_SKEW = 5.0
+
+
+@dataclass(frozen=True)
+class Symptom:
+    name: str
+    is_well: bool
+    words: str
+
+
+def examine(settings: Settings) -> list[Symptom]:
+    """Everything worth a look, the well and the ill."""
+    return [*_database(), *_keys(settings), _queue(settings), *_work(), _backup(settings),
+            *_exposure(settings)]
+
+
+def _database() -> Iterator[Symptom]:
+    try:
+        session.execute(sa.text("SELECT 1"))
+    except SQLAlchemyError as error:
+        session.rollback()
+        yield Symptom("database", False, f"does not answer ({type(error).__name__})")
+        return
+    at_head = migrations.is_at_head()
+    yield Symptom("database", True, "answers")
+    yield Symptom("schema", at_head, "up to date" if at_head else "run `flask init` to migrate")
+    if is_postgres() and at_head:
+        theirs = session.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar()
+        skew = abs(float(theirs or 0) - time.time())
+        yield Symptom("clock", skew < CLOCK_SKEW, f"{skew:.1f} s apart from the database's")
+
+
+def _keys(settings: Settings) -> Iterator[Symptom]:
+    if not migrations.is_at_head():
+        return
+    counted = keys.check()
+    words = f"{counted.opened} data keys open"
+    if counted.closed:
+        words = f"{counted.closed} data keys do not open: this is not the master key that made them"
+    yield Symptom("keys", counted.closed == 0 and counted.opened > 0, words)
+    if settings.master_key_file.exists():
+        mode = stat.S_IMODE(settings.master_key_file.stat().st_mode)
+        yield Symptom("master key file", mode & 0o077 == 0, f"mode {mode:o}")
+
+
+def _queue(settings: Settings) -> Symptom:
+    try:
+        Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=1).ping()
+    except RedisError:
+        return Symptom("queue", False, "cannot be reached: work waits, nothing is lost")
+    return Symptom("queue", True, "answers")
+
+
+def _work() -> Iterator[Symptom]:
+    if not migrations.is_at_head():
+        return
+    oldest = session.scalar(
+        sa.select(sa.func.min(OutboxRow.due_at)).where(OutboxRow.state == OutboxState.READY)
+    )
+    late = oldest is not None and clock.now() - oldest > timedelta(minutes=15)
+    yield Symptom(
+        "work", not late, f"oldest since {oldest:%F %T} UTC: is a worker running?" if late
+        else "nothing overdue",
+    )
+    dead = session.scalar(
+        sa.select(sa.func.count()).select_from(OutboxRow).where(
+            OutboxRow.state == OutboxState.DEAD
+        )
+    )
+    yield Symptom("dead jobs", not dead, f"{dead}: see the console's health page")
+
+
+def _backup(settings: Settings) -> Symptom:
+    newest = backup.newest(settings.data_dir / "backups")
+    if newest is None:
+        return Symptom("backup", not settings.is_production, "none yet: run `flask backup`")
+    age = clock.now() - datetime.fromtimestamp(newest.stat().st_mtime, UTC)
+    hours = age.total_seconds() / 3600
+    return Symptom("backup", age < BACKUP_TOO_OLD, f"{hours:.1f} h old")
+
+
+def _exposure(settings: Settings) -> Iterator[Symptom]:
+    if settings.is_production:
+        yield Symptom(
+            "https", settings.is_https,
+            "on" if settings.is_https else "BASE_URL is not https: codes would cross open networks",
+        )
+    yield Symptom("proxies", True, f"{settings.trusted_proxies} trusted hops")

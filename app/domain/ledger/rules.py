@@ -1,0 +1,33 @@
+"""The chart of accounts and the arithmetic of a posting."""
+
+from collections.abc import Mapping
+
+from app.domain.ledger.models import AccountKind
+
+# prefix → kind, may its balance pass below zero on its normal side?
+# A channel's clearing account may: a refund can leave before the day's settlement arrives.
+CHART: dict[str, tuple[AccountKind, bool]] = {
+    "channel": (AccountKind.ASSET, True),  # money a payment channel holds for us
+    "deferred": (AccountKind.LIABILITY, False),  # paid for and not yet delivered
+    "suspense": (AccountKind.LIABILITY, False),  # money that came with no order to take it
+    "refund_payable": (AccountKind.LIABILITY, False),  # owed back to a buyer, not yet sent
+    "sales": (AccountKind.INCOME, True),  # delivered; refunds of delivered goods take from it
+}
+
+
+def kind_of(code: str) -> tuple[AccountKind, bool]:
+    """What `channel:sandbox` is; raises KeyError for an account that the chart does not know."""
+    return CHART[code.partition(":")[0]]
+
+
+def check_lines(lines: Mapping[str, int]) -> None:
+    """Raise ValueError unless there are two lines or more, none zero, that sum to zero."""
+    if len(lines) < 2 or sum(lines.values()) != 0 or 0 in lines.values():
+        raise ValueError(f"not a balanced posting: {dict(lines)}")
+
+
+def would_go_negative(kind: AccountKind, amount: int) -> bool:
+    """Whether an entry takes from the account's normal side at all."""
+    if kind in (AccountKind.ASSET, AccountKind.EXPENSE):
+        return amount < 0
+    return amount > 0

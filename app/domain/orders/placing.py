@@ -1,0 +1,194 @@
+"""From a filled-in product page to an order with codes held for it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from app.core import clock, ids, keys
+from app.core.db import require_transaction, session
+from app.core.errors import Conflict, N_, Refusal
+from app.core.outbox import later
+from app.domain.accounts.contacts import Contact
+from app.domain.catalog.models import Product, ProductState
+from app.domain.orders import queries
+from app.domain.orders.models import Order, OrderLine, Payment
+from app.domain.orders.rules import QUERY_AFTER
+from app.domain.pricing.rules import Item, Quote, quote
+from app.domain.vault import service as vault
+
+
+@dataclass(frozen=True)
+class Holds:
+    """The hold budget: how much unpaid stock one contact and one network may keep from others.
+
+    A network is many people behind one address of a phone company, so its budget is wide; it
+    stops a script, and the contact's budget stops a person.
+    """
+
+    orders_per_contact: int = 3
+    orders_per_network: int = 60
+    units_per_network: int = 120
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What the buyer sent, checked for form only. `shown_price` is the unit price she saw."""
+
+    checkout_key: str
+    product_id: int
+    quantity: int
+    shown_price: int
+    contact: Contact
+    channel: str
+    pickup_hash: str | None
+    person_id: int | None
+    ip: str
+    network: str
+    language: str
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the merchant decided: how long stock is held, and the shop's day."""
+
+    hold: timedelta
+    today: date
+    holds: Holds = Holds()
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An order and its open payment. `token` is set only for the request that made it."""
+
+    order: Order
+    payment: Payment | None
+    token: str | None
+
+
+def place(purchase: Purchase, terms: Terms) -> Placed:
+    """Make the order and hold its codes until the deadline, or raise Refusal and change nothing.
+
+    The same checkout key always gives the same order, however often the form is sent.
+    """
+    require_transaction()
+    already = queries.find_by_checkout_key(purchase.checkout_key)
+    if already is not None:
+        return Placed(already, queries.open_payment(already.id), None)
+    now = clock.now()
+    product = _product_on_sale(purchase)
+    priced = _agreed_price(product, purchase)
+    _check_limits(product, purchase)
+    _check_hold_budget(purchase, terms.holds)
+    token = ids.token()
+    order = _order(purchase, priced, token, now, now + terms.hold)
+    line = OrderLine(
+        order=order,
+        product_id=product.id,
+        product_name=product.name,
+        unit_price=product.price,
+        quantity=purchase.quantity,
+        amount=priced.amounts[0],
+    )
+    session.add_all([order, line])
+    session.flush()
+    payment = add_payment(order, purchase.channel, now)
+    vault.reserve(line.id, product.id, purchase.quantity, terms.today)
+    return Placed(order, payment, token)
+
+
+def add_payment(order: Order, channel: str, now: datetime) -> Payment:
+    """Another attempt to pay, through `channel`, watched until it ends."""
+    payment = Payment(
+        number=ids.number(now, 13),
+        order_id=order.id,
+        channel=channel,
+        currency=order.currency,
+        amount=order.total,
+        created_at=now,
+    )
+    session.add(payment)
+    session.flush([payment])
+    later(
+        "app.domain.orders.jobs.watch",
+        payment.id,
+        key=watch_key(payment.id),
+        at=min(now + QUERY_AFTER[0], order.expires_at),
+    )
+    return payment
+
+
+def watch_key(payment_id: int) -> str:
+    """The outbox key of the job that asks a channel about a payment and closes it in the end."""
+    return f"watch:{payment_id}"
+
+
+def _product_on_sale(purchase: Purchase) -> Product:
+    product = session.get(Product, purchase.product_id, populate_existing=True)
+    if product is None or product.state != ProductState.ON_SALE:
+        raise Conflict(N_("这件商品已经下架"))
+    return product
+
+
+def _agreed_price(product: Product, purchase: Purchase) -> Quote:
+    if product.price != purchase.shown_price:
+        raise Conflict(N_("价格刚刚有变化,请按新的价格重新确认"), field="price")
+    return quote([Item(product.id, product.price, purchase.quantity)], product.currency)
+
+
+def _check_limits(product: Product, purchase: Purchase) -> None:
+    if not product.min_per_order <= purchase.quantity <= product.max_per_order:
+        raise Refusal(
+            N_("每单可以买 %(least)s 到 %(most)s 件"),
+            field="quantity",
+            least=product.min_per_order,
+            most=product.max_per_order,
+        )
+    if product.max_per_buyer is None:
+        return
+    before = queries.bought_before(purchase.contact.index, product.id)
+    if before + purchase.quantity > product.max_per_buyer:
+        raise Refusal(
+            N_("每人限购 %(most)s 件,你已经买了 %(before)s 件"),
+            field="quantity",
+            most=product.max_per_buyer,
+            before=before,
+        )
+
+
+def _check_hold_budget(purchase: Purchase, holds: Holds) -> None:
+    contact, network = queries.unpaid_holds(purchase.contact.index, purchase.network)
+    if contact[0] >= holds.orders_per_contact:
+        raise Refusal(
+            N_("你有 %(count)s 个订单还没有付款。请先付款或取消,再下新的订单"),
+            field="contact",
+            count=contact[0],
+        )
+    if (
+        network[0] >= holds.orders_per_network
+        or network[1] + purchase.quantity > holds.units_per_network
+    ):
+        raise Refusal(N_("当前网络下未付款的订单太多,请几分钟后再试"), field="contact")
+
+
+def _order(
+    purchase: Purchase, priced: Quote, token: str, now: datetime, expires_at: datetime
+) -> Order:
+    number = ids.number(now)
+    return Order(
+        number=number,
+        token_hash=ids.hash_token(token),
+        checkout_key=ids.hash_token(purchase.checkout_key),
+        person_id=purchase.person_id,
+        contact_sealed=keys.seal_personal(purchase.contact.value, "orders", "contact", number),
+        contact_index=purchase.contact.index,
+        contact_masked=purchase.contact.masked,
+        pickup_hash=purchase.pickup_hash,
+        currency=priced.currency,
+        total=priced.total,
+        price_steps=[step.as_json() for step in priced.steps],
+        language=purchase.language,
+        ip=purchase.ip,
+        network=purchase.network,
+        created_at=now,
+        expires_at=expires_at,
+    )
+

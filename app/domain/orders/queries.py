@@ -1,0 +1,190 @@
+"""How orders are found, for whom, and locked."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload, selectinload
+
+from app.core import ids
+from app.core.db import session
+from app.core.errors import N_, NotFound
+from app.domain.orders.models import (
+    Order,
+    OrderLine,
+    OrderState,
+    Payment,
+    PaymentState,
+    Problem,
+    ProblemState,
+    Refund,
+)
+from app.domain.orders.rules import UNPAID
+
+
+def find(number: str) -> Order:
+    """The order with its lines; raises NotFound. Who may see it is the caller's to decide."""
+    order = session.scalar(
+        sa.select(Order)
+        .where(Order.number == number)
+        .options(joinedload(Order.lines).joinedload(OrderLine.product, innerjoin=True))
+    )
+    if order is None:
+        raise NotFound(N_("没有找到这个订单"))
+    return order
+
+
+def find_by_token(token: str) -> Order:
+    """The order a link leads to; raises NotFound."""
+    order = session.scalar(sa.select(Order).where(Order.token_hash == ids.hash_token(token)))
+    if order is None:
+        raise NotFound(N_("这个订单链接无效"))
+    return order
+
+
+def find_by_checkout_key(checkout_key: str) -> Order | None:
+    """The order this very form has already made."""
+    return session.scalar(
+        sa.select(Order)
+        .where(Order.checkout_key == ids.hash_token(checkout_key))
+        .options(selectinload(Order.lines))
+    )
+
+
+def lock(order_id: int) -> Order:
+    """The order, locked and read afresh. Locks are taken order first, then payment, then codes."""
+    return session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+
+
+def lock_with_payment(number: str) -> tuple[Order, Payment] | None:
+    """A payment and its order by the payment's number, both locked and read afresh."""
+    row = session.execute(
+        sa.select(Order, Payment)
+        .join(Payment, Payment.order_id == Order.id)
+        .where(Payment.number == number)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def lines_of(order_id: int) -> list[OrderLine]:
+    return list(
+        session.scalars(
+            sa.select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.id)
+        )
+    )
+
+
+def payments_of(order_id: int) -> list[Payment]:
+    """Every attempt to pay an order, the newest first."""
+    return list(
+        session.scalars(
+            sa.select(Payment).where(Payment.order_id == order_id).order_by(Payment.id.desc())
+        )
+    )
+
+
+def open_payment(order_id: int) -> Payment | None:
+    """The payment that the buyer can still complete."""
+    return session.scalar(
+        sa.select(Payment)
+        .where(Payment.order_id == order_id, Payment.state == PaymentState.PENDING)
+        .order_by(Payment.id.desc())
+    )
+
+
+def refunds_of(order_id: int) -> list[Refund]:
+    return list(
+        session.scalars(
+            sa.select(Refund)
+            .join(Payment, Payment.id == Refund.payment_id)
+            .where(Payment.order_id == order_id)
+            .order_by(Refund.id)
+        )
+    )
+
+
+def unpaid_holds(
+    contact_index: bytes, network: str
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many unpaid orders and units a contact holds, and how many its network does."""
+    by_contact = sa.case((Order.contact_index == contact_index, 1), else_=0)
+    by_network = sa.case((Order.network == network, 1), else_=0)
+    row = session.execute(
+        sa.select(
+            sa.func.count(sa.distinct(sa.case((by_contact == 1, Order.id)))),
+            sa.func.coalesce(sa.func.sum(by_contact * OrderLine.quantity), 0),
+            sa.func.count(sa.distinct(sa.case((by_network == 1, Order.id)))),
+            sa.func.coalesce(sa.func.sum(by_network * OrderLine.quantity), 0),
+        )
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .where(
+            Order.state.in_(UNPAID),
+            sa.or_(Order.contact_index == contact_index, Order.network == network),
+        )
+    ).one()
+    return (row[0], int(row[1])), (row[2], int(row[3]))
+
+
+def bought_before(contact_index: bytes, product_id: int) -> int:
+    """How many of a product this contact has bought or is about to."""
+    count = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(OrderLine.quantity), 0))
+        .join(Order, Order.id == OrderLine.order_id)
+        .where(
+            Order.contact_index == contact_index,
+            OrderLine.product_id == product_id,
+            Order.state.not_in(
+                [OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REFUNDED]
+            ),
+        )
+    )
+    return int(count or 0)
+
+
+def orders_by_numbers(numbers: Sequence[str]) -> list[Order]:
+    """The orders this browser has in hand, the newest first."""
+    if not numbers:
+        return []
+    return list(
+        session.scalars(
+            sa.select(Order)
+            .where(Order.number.in_(numbers))
+            .options(selectinload(Order.lines))
+            .order_by(Order.id.desc())
+        )
+    )
+
+
+def orders_of(person_id: int, *, limit: int = 100) -> list[Order]:
+    """A signed-in buyer's orders, the newest first."""
+    return list(
+        session.scalars(
+            sa.select(Order)
+            .where(Order.person_id == person_id)
+            .options(selectinload(Order.lines))
+            .order_by(Order.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def problems_of(order_id: int) -> list[Problem]:
+    return list(
+        session.scalars(sa.select(Problem).where(Problem.order_id == order_id).order_by(Problem.id))
+    )
+
+
+def open_problem(order_id: int) -> Problem | None:
+    return session.scalar(
+        sa.select(Problem).where(Problem.order_id == order_id, Problem.state == ProblemState.OPEN)
+    )
+
+
+def payment_of_trade(channel: str, trade_number: str) -> int | None:
+    """Which payment a channel's trade has paid already."""
+    return session.scalar(
+        sa.select(Payment.id).where(
+            Payment.channel == channel, Payment.trade_number == trade_number
+        )
+    )

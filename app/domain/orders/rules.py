@@ -1,0 +1,38 @@
+"""Decisions about orders that need no database."""
+
+from datetime import datetime, timedelta
+
+from app.domain.orders.models import Order, OrderState
+
+# Money for an order that has closed still buys it for so long, if stock allows; then it goes back.
+LATE_MONEY_DELIVERS = timedelta(hours=12)
+
+# When a channel is asked about a payment that it has not called back about.
+QUERY_AFTER = tuple(timedelta(seconds=s) for s in (15, 45, 120, 300, 900))
+QUERY_EVERY = timedelta(minutes=15)
+# While a channel does not answer to "close", it is asked again this often and stock stays held.
+CLOSE_AGAIN = timedelta(seconds=30)
+
+UNPAID = (OrderState.PENDING, OrderState.CLOSING)
+CLOSED = (OrderState.EXPIRED, OrderState.CANCELLED)
+TAKES_MONEY = (*UNPAID, *CLOSED)
+REFUNDABLE = (OrderState.PAID, OrderState.FULFILLING, OrderState.DELIVERED, OrderState.REFUNDING)
+
+
+def next_query(created_at: datetime, queries: int, expires_at: datetime) -> datetime:
+    """When to ask a channel for the (queries + 1)-th time; at the deadline at the latest."""
+    if queries < len(QUERY_AFTER):
+        at = created_at + QUERY_AFTER[queries]
+    else:
+        at = created_at + QUERY_AFTER[-1] + QUERY_EVERY * (queries - len(QUERY_AFTER) + 1)
+    return min(at, expires_at)
+
+
+def late_money_delivers(order: Order, now: datetime) -> bool:
+    """Whether money that came after an order's end may still buy it."""
+    return order.state in CLOSED and now - order.expires_at <= LATE_MONEY_DELIVERS
+
+
+def refundable(amount: int, refunded: int) -> int:
+    """What can still be sent back of a line, in minor units."""
+    return amount - refunded

@@ -1,0 +1,177 @@
+"""What money does: a channel says it has been paid, and an order is paid, delivered, or neither.
+
+The callback, the active query and a member of staff who confirms a transfer all come through
+`settle`. It records the message, then decides; money that no order can take is booked in suspense
+and sent back, never lost.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from app.core import audit, clock, db, outbox
+from app.core.crypto import Tampered
+from app.core.db import session
+from app.core.states import move
+from app.domain.ledger import service as ledger
+from app.domain.orders import queries
+from app.domain.orders.models import (
+    Order,
+    OrderState,
+    Payment,
+    PaymentEvent,
+    PaymentState,
+    Verdict,
+)
+from app.domain.orders.placing import watch_key
+from app.domain.orders.rules import CLOSED, UNPAID, late_money_delivers
+from app.domain.vault import service as vault
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A genuine message: this much was paid under our number. Amount in minor units.
+
+    `source` is `callback`, `query` or `staff`. `event_id` makes the same message the same.
+    """
+
+    channel: str
+    event_id: str
+    number: str
+    trade_number: str
+    amount: int
+    currency: str
+    payer: str
+    source: str
+
+
+def settle(receipt: Receipt, today: date) -> Verdict:
+    """Take a receipt exactly once; the same one again changes nothing."""
+    now = clock.now()
+    verdict = _judge(receipt, today, now)
+    # After the judgement, which is made under the payment's lock: a message that comes twice at
+    # once is judged one after the other, and the second finds the payment already paid.
+    db.insert_once(
+        PaymentEvent,
+        "channel,event_id",
+        channel=receipt.channel,
+        event_id=receipt.event_id,
+        number=receipt.number,
+        trade_number=receipt.trade_number,
+        amount=receipt.amount,
+        currency=receipt.currency,
+        source=receipt.source,
+        verdict=verdict,
+        received_at=now,
+    )
+    return verdict
+
+
+def _judge(receipt: Receipt, today: date, now: datetime) -> Verdict:
+    found = queries.lock_with_payment(receipt.number)
+    if found is None or found[1].channel != receipt.channel:
+        return Verdict.UNKNOWN
+    order, payment = found
+    if payment.state not in (PaymentState.PENDING, PaymentState.CLOSED):
+        return Verdict.ALREADY
+    payment.trade_number = receipt.trade_number
+    payment.payer = receipt.payer
+    payment.received = receipt.amount
+    payment.paid_at = now
+    outbox.call_off(watch_key(payment.id))
+    if (receipt.amount, receipt.currency) != (payment.amount, payment.currency):
+        return _into_suspense(payment, Verdict.MISMATCH)
+    if order.state in UNPAID:
+        return _take(order, payment, today, now)
+    if order.state in CLOSED:
+        return _take_late(order, payment, today, now)
+    return _into_suspense(payment, Verdict.SECOND)
+
+
+def _take(order: Order, payment: Payment, today: date, now: datetime) -> Verdict:
+    move(payment, PaymentState.PAID)
+    move(order, OrderState.PAID)
+    order.paid_at = now
+    ledger.post(
+        f"pay:{payment.id}",
+        "paid",
+        "orders",
+        order.id,
+        {f"channel:{payment.channel}": payment.received, "deferred": -payment.received},
+        currency=order.currency,
+    )
+    deliver_or_ask_again(order, today)
+    return Verdict.PAID
+
+
+def _take_late(order: Order, payment: Payment, today: date, now: datetime) -> Verdict:
+    """The order has ended and its codes were let go: deliver if there are codes, or send it back."""
+    if not late_money_delivers(order, now):
+        return _into_suspense(payment, Verdict.LATE)
+    try:
+        with session.begin_nested():
+            for line in queries.lines_of(order.id):
+                vault.reserve(line.id, line.product_id, line.quantity, today)
+    except vault.SoldOut:
+        return _into_suspense(payment, Verdict.LATE)
+    return _take(order, payment, today, now)
+
+
+def _into_suspense(payment: Payment, verdict: Verdict) -> Verdict:
+    """The money is real and no order can take it: book it, tell staff, send it back."""
+    move(payment, PaymentState.SUSPENSE, verdict.value)
+    ledger.post(
+        f"pay:{payment.id}",
+        "suspense",
+        "payments",
+        payment.id,
+        {f"channel:{payment.channel}": payment.received, "suspense": -payment.received},
+        currency=payment.currency,
+        memo=verdict.value,
+    )
+    audit.record(
+        "payment.suspense", "payments", payment.id, received=payment.received, why=verdict.value
+    )
+    outbox.later("app.domain.orders.jobs.return_suspense", payment.id, key=f"suspense:{payment.id}")
+    return verdict
+
+
+def deliver_or_ask_again(order: Order, today: date) -> None:
+    """Deliver in the same unit; what prevents it leaves the payment recorded and asks for a job.
+
+    A savepoint keeps the two apart: a code that does not open must never undo a payment.
+    """
+    try:
+        with session.begin_nested():
+            deliver(order, today)
+    except (vault.Shortfall, Tampered) as obstacle:
+        session.refresh(order)
+        audit.record("order.undelivered", "orders", order.id, reason=str(obstacle))
+        outbox.later("app.domain.orders.jobs.deliver", order.id, key=f"deliver:{order.id}")
+
+
+def deliver(order: Order, today: date) -> None:
+    """Seal each line's codes to the buyer and book the sale; raises vault.Shortfall, Tampered.
+
+    Delivering a delivered order does nothing.
+    """
+    if order.state not in (OrderState.PAID, OrderState.FULFILLING):
+        return
+    now = clock.now()
+    if order.state == OrderState.PAID:
+        move(order, OrderState.FULFILLING)
+    for line in queries.lines_of(order.id):
+        if line.delivered_at is None:
+            vault.sell(
+                vault.Holding(line.id, line.product_id, line.quantity, order.contact_index), today
+            )
+            line.delivered_at = now
+    move(order, OrderState.DELIVERED)
+    order.delivered_at = now
+    ledger.post(
+        f"deliver:{order.id}",
+        "delivered",
+        "orders",
+        order.id,
+        {"deferred": order.total, "sales": -order.total},
+        currency=order.currency,
+    )

@@ -1,0 +1,145 @@
+"""What staff do to a whole batch: freeze, unfreeze, void, change its expiry. Each with a reason."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+
+from app.core import audit, clock
+from app.core.db import session
+from app.core.errors import Conflict, N_, NotFound, Refusal
+from app.core.outbox import later
+from app.core.states import can_move, move
+from app.domain.catalog.models import Product
+from app.domain.vault.models import Batch, BatchState, Code, CodeState
+
+# One statement's worth: some seconds on PostgreSQL, and other writers get their turn in between.
+CODES_PER_STEP = 50_000
+LOOK_AGAIN = timedelta(minutes=10)
+
+
+def batches(
+    *, text: str = "", product_id: int | None = None, state: BatchState | None = None
+) -> sa.Select[tuple[Batch, Product]]:
+    """Batches with their products for the console, newest first."""
+    found = (
+        sa.select(Batch, Product)
+        .join(Product, Product.id == Batch.product_id)
+        .order_by(Batch.id.desc())
+    )
+    if text:
+        words = (Batch.name, Batch.supplier, Product.name)
+        found = found.where(sa.or_(*(word.icontains(text, autoescape=True) for word in words)))
+    if product_id is not None:
+        found = found.where(Batch.product_id == product_id)
+    if state is not None:
+        found = found.where(Batch.state == state)
+    return found
+
+
+def find_batch(batch_id: int) -> Batch:
+    """The batch; raises NotFound."""
+    batch = session.get(Batch, batch_id)
+    if batch is None:
+        raise NotFound(N_("没有找到这个批次"))
+    return batch
+
+
+def lock_batch(batch_id: int) -> Batch:
+    """The batch as it is now, locked until the unit ends; raises NotFound."""
+    batch = session.get(Batch, batch_id, with_for_update=True, populate_existing=True)
+    if batch is None:
+        raise NotFound(N_("没有找到这个批次"))
+    return batch
+
+
+def count_codes(batch_ids: Sequence[int]) -> dict[int, dict[CodeState, int]]:
+    """How many codes of each batch are in each state; every state is there, 0 or not."""
+    counts = {batch_id: dict.fromkeys(CodeState, 0) for batch_id in batch_ids}
+    rows = session.execute(
+        sa.select(Code.batch_id, Code.state, sa.func.count())
+        .where(Code.batch_id.in_(batch_ids))
+        .group_by(Code.batch_id, Code.state)
+    )
+    for batch_id, state, count in rows:
+        counts[batch_id][state] = count
+    return counts
+
+
+def freeze(batch_id: int, *, reason: str) -> None:
+    """Stop selling its codes at once; orders that are paid get codes of other batches."""
+    _change_state(batch_id, BatchState.FROZEN, "batch.freeze", reason)
+
+
+def unfreeze(batch_id: int, *, reason: str) -> None:
+    """Sell it again."""
+    _change_state(batch_id, BatchState.OPEN, "batch.unfreeze", reason)
+
+
+def void(batch_id: int, *, reason: str) -> None:
+    """Never sell it again. Sold codes stay their buyers'; the others are made void by a job."""
+    _change_state(batch_id, BatchState.VOID, "batch.void", reason)
+    later("app.domain.vault.jobs.void_codes", batch_id, key=f"void:batch:{batch_id}")
+
+
+def change_expiry(batch_id: int, expires_on: date | None, *, reason: str) -> None:
+    """Set the last day on which its codes may be sold; None is no such day."""
+    batch = lock_batch(batch_id)
+    if batch.state == BatchState.VOID:
+        raise Conflict(N_("批次已经作废,不能再改"))
+    why = checked_reason(reason)
+    before, batch.expires_on = batch.expires_on, expires_on
+    audit.record(
+        "batch.expiry", "batches", batch.id, reason=why, expires_on=[_iso(before), _iso(expires_on)]
+    )
+
+
+def void_some_codes(batch_id: int) -> datetime | None:
+    """One step of voiding a batch: when to take the next, or None when nothing is left to void.
+
+    A code that an unpaid order holds comes back when that order ends, and is looked for until then.
+    """
+    reason = lock_batch(batch_id).name
+    some = (
+        sa.select(Code.id)
+        .where(Code.batch_id == batch_id, Code.state == CodeState.AVAILABLE)
+        .limit(CODES_PER_STEP)
+        .with_for_update(skip_locked=True)
+    )
+    changed = session.execute(
+        sa.update(Code)
+        .where(Code.id.in_(some.scalar_subquery()))
+        .values(state=CodeState.VOID, void_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    if changed.rowcount:  # type: ignore[attr-defined]
+        return clock.now()
+    return clock.now() + LOOK_AGAIN if has_codes(batch_id, CodeState.RESERVED) else None
+
+
+def has_codes(batch_id: int, *states: CodeState) -> bool:
+    """Whether any code of the batch is in one of these states."""
+    some = sa.select(Code.id).where(Code.batch_id == batch_id, Code.state.in_(states)).limit(1)
+    return session.scalar(some) is not None
+
+
+def checked_reason(reason: str) -> str:
+    """The reason without its margins; raises Refusal when it says nothing."""
+    why = reason.strip()
+    if len(why) < 4:
+        raise Refusal(N_("请写明原因,至少 4 个字"), field="reason")
+    return why[:500]
+
+
+def _change_state(batch_id: int, to: BatchState, action: str, reason: str) -> None:
+    batch = lock_batch(batch_id)
+    why = checked_reason(reason)
+    if not can_move(batch, to) or batch.state == BatchState.IMPORTING:
+        raise Conflict(N_("批次现在的状态不能这样操作,请刷新页面查看"))
+    before = batch.state
+    move(batch, to, why)
+    audit.record(action, "batches", batch.id, reason=why, state=[before, to])
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

@@ -1,0 +1,130 @@
+"""Every setting, read once from the environment; all that is wrong is reported together.
+
+What the environment does not say is looked up in `$DATA_DIR/shop.env`, which `flask init` writes:
+so a command given nothing but DATA_DIR acts on the very shop that runs there.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ENVIRONMENTS = ("demo", "production", "test")
+
+
+class BadSettings(Exception):
+    """Lists every fault at once, so that nobody mends them one start at a time."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("Settings are wrong:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator decides. What the merchant decides stands in the table `preferences`."""
+
+    data_dir: Path
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    master_keys: str = field(repr=False)
+    base_url: str
+    internal_url: str
+    trusted_proxies: int
+    sandbox_url: str
+    sandbox_merchant: str
+    sandbox_key: str = field(repr=False)
+    shop_env: str
+    log_level: str
+
+    @property
+    def is_production(self) -> bool:
+        return self.shop_env == "production"
+
+    @property
+    def is_https(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    @property
+    def master_key_file(self) -> Path:
+        return self.data_dir / "master.key"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check; raises BadSettings with every fault there is."""
+        given = dict(os.environ if environment is None else environment)
+        data_dir = Path(given.get("DATA_DIR") or "data").resolve()
+        faults: list[str] = []
+        values = _read_env_file(data_dir / "shop.env", faults) | {
+            name: value for name, value in given.items() if value
+        }
+        base_url = values.get("BASE_URL", f"http://127.0.0.1:{values.get('PORT', '8000')}")
+        base_url = base_url.rstrip("/")
+        settings = cls(
+            data_dir=data_dir,
+            database_url=values.get("DATABASE_URL", f"sqlite:///{data_dir / 'shop.db'}").replace(
+                "postgresql://", "postgresql+psycopg://", 1
+            ),
+            redis_url=values.get("REDIS_URL", f"unix://{data_dir / 'valkey.sock'}"),
+            secret_key=values.get("SECRET_KEY", ""),
+            master_keys=values.get("MASTER_KEYS", ""),
+            base_url=base_url,
+            internal_url=values.get("INTERNAL_URL", base_url).rstrip("/"),
+            trusted_proxies=_whole_number(values, "TRUSTED_PROXIES", 0, faults),
+            sandbox_url=values.get("SANDBOX_URL", "").rstrip("/"),
+            sandbox_merchant=values.get("SANDBOX_MERCHANT", ""),
+            sandbox_key=values.get("SANDBOX_KEY", ""),
+            shop_env=values.get("SHOP_ENV", "production"),
+            log_level=values.get("LOG_LEVEL", "INFO").upper(),
+        )
+        faults += settings.faults()
+        if faults:
+            raise BadSettings(faults)
+        return settings
+
+    def faults(self) -> list[str]:
+        """Everything that would go wrong later, said now."""
+        found = []
+        if len(self.secret_key) < 32:
+            found.append("SECRET_KEY must have 32 characters or more; `flask init` makes one")
+        if self.shop_env not in ENVIRONMENTS:
+            found.append(f"SHOP_ENV must be one of {', '.join(ENVIRONMENTS)}")
+        for name, url in (("BASE_URL", self.base_url), ("INTERNAL_URL", self.internal_url)):
+            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+                found.append(f"{name} must be a full http(s) address, not {url!r}")
+        if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            found.append("DATABASE_URL must begin with sqlite:/// or postgresql://")
+        if not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
+            found.append("REDIS_URL must begin with redis://, rediss:// or unix://")
+        if self.sandbox_url and not (self.sandbox_merchant and len(self.sandbox_key) >= 32):
+            found.append("SANDBOX_URL needs SANDBOX_MERCHANT and a SANDBOX_KEY of 32 or more")
+        if self.is_production and self.sandbox_url:
+            found.append("SANDBOX_URL must be empty in production: it sells for play money")
+        if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            found.append("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
+        return found
+
+
+def _read_env_file(path: Path, faults: list[str]) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        faults.append(f"{path} holds secrets and must be readable by its owner only: chmod 600")
+    lines = (line.strip() for line in path.read_text().splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _whole_number(
+    values: Mapping[str, str], name: str, default: int, faults: list[str]
+) -> int:
+    text = values.get(name, "")
+    if not text:
+        return default
+    if not text.isdigit():
+        faults.append(f"{name} must be a whole number, not {text!r}")
+        return default
+    return int(text)

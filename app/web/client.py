@@ -1,0 +1,17 @@
+"""Who is asking, as far as the network tells."""
+
+import ipaddress
+
+from flask import request
+
+
+def address() -> str:
+    """The client's address; behind proxies the one that the trusted hops report."""
+    return request.remote_addr or "0.0.0.0"
+
+
+def network(text: str) -> str:
+    """The network an address is in: /24 for IPv4, /64 for IPv6, what one person can hop within."""
+    parsed = ipaddress.ip_address(text)
+    bits = 24 if parsed.version == 4 else 64
+    return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False))

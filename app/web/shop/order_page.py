@@ -1,0 +1,126 @@
+"""The order's page: one pass whose state changes, whichever view shows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import segno
+from flask import Response, current_app, url_for
+
+from app.core import clock
+from app.core.crypto import Secret
+from app.domain.catalog import preferences
+from app.domain.orders import queries
+from app.domain.orders.models import Order, OrderState, Payment
+from app.domain.vault import queries as vault
+from app.domain.vault import rules
+from app.domain.vault.models import Code, CodeState
+from app.providers import payments
+from app.providers.payments.interface import Charge, Start
+from app.settings import Settings
+from app.web import client
+from app.web.render import render
+
+Revealed = Mapping[int, Sequence[tuple[Code, Secret]]]
+
+LIVE = (CodeState.SOLD, CodeState.EXHAUSTED)
+FINAL = {
+    OrderState.DELIVERED, OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REFUNDED
+}
+
+
+def order_page(
+    order: Order,
+    *,
+    codes: Revealed | None = None,
+    problem_text: str = "",
+    errors: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    """The pass, with the codes on it only when they were just revealed."""
+    payment = _payment(order)
+    response = render(
+        "shop/order.html",
+        "shop/_order.html",
+        status=status,
+        order=order,
+        payment=payment,
+        start=_instructions(order, payment),
+        channels=payments.channels_for(order.currency),
+        is_final=order.state in FINAL,
+        now=clock.now(),
+        counts=_counts(order) if order.delivered_at else {},
+        codes=_shown(codes) if codes is not None else None,
+        refunds=queries.refunds_of(order.id) if order.paid_at else [],
+        problems=queries.problems_of(order.id),
+        problem_text=problem_text,
+        errors=errors or {},
+        support=preferences.get().support,
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def charge_of(order: Order, payment: Payment) -> Charge:
+    """What a channel needs to know to take a payment."""
+    settings: Settings = current_app.config["SETTINGS"]
+    names = ", ".join(line.product_name for line in order.lines)
+    return Charge(
+        number=payment.number,
+        amount=payment.amount,
+        currency=payment.currency,
+        subject=names[:100],
+        expires_at=order.expires_at,
+        return_url=settings.base_url + url_for("shop.orders.show", number=order.number),
+        notify_url=settings.internal_url
+        + url_for("hooks.payments.create", channel=payment.channel),
+        client_ip=client.address(),
+    )
+
+
+def _payment(order: Order) -> Payment | None:
+    found = queries.payments_of(order.id)
+    return found[0] if found else None
+
+
+def _instructions(order: Order, payment: Payment | None) -> Start | None:
+    """What a channel without a pay page asks the buyer to do, while there is something to pay."""
+    if order.state != OrderState.PENDING or payment is None:
+        return None
+    start = payments.channel(payment.channel).start(charge_of(order, payment))
+    return None if start.kind == "redirect" else start
+
+
+def _counts(order: Order) -> dict[int, int]:
+    """How many live codes each line has."""
+    counts: dict[int, int] = {}
+    for code in vault.codes_of([line.id for line in order.lines]):
+        if code.order_line_id is not None and code.state in LIVE:
+            counts[code.order_line_id] = counts.get(code.order_line_id, 0) + 1
+    return counts
+
+
+@dataclass(frozen=True)
+class ShownCode:
+    """A code as it is printed on the pass: this page, this once."""
+
+    id: int
+    text: str
+    display: str
+    password: str
+    qr: str
+
+
+def _shown(codes: Revealed) -> dict[int, list[ShownCode]]:
+    return {line_id: [_print(code, secret) for code, secret in pairs]
+            for line_id, pairs in codes.items()}
+
+
+def _print(code: Code, secret: Secret) -> ShownCode:
+    content = rules.split_content(secret.reveal())
+    return ShownCode(
+        id=code.id,
+        text=content.code,
+        display=rules.group_for_display(content.code),
+        password=content.password or "",
+        qr=segno.make(content.code, error="m").svg_data_uri(border=2, scale=4),
+    )

@@ -1,0 +1,190 @@
+"""An order from the tap on "pay" to the code in the buyer's hand."""
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, redirect, request, url_for
+from flask_babel import get_locale
+from flask_login import current_user
+
+from app.core import clock, keys
+from app.core.crypto import Secret
+from app.core.db import session, transaction
+from app.core.errors import N_, NotFound, Refusal
+from app.domain.accounts import passwords
+from app.domain.accounts.contacts import Contact
+from app.domain.catalog import preferences
+from app.domain.catalog import queries as catalog
+from app.domain.orders import closing, placing, queries, service
+from app.domain.orders.models import Order, Payment
+from app.domain.vault import service as vault
+from app.domain.vault.models import Code
+from app.domain.vault.rules import split_content
+from app.providers import payments
+from app.web import client, limits
+from app.web.access import public
+from app.web.errors import words
+from app.web.render import render
+from app.web.shop import in_hand, products
+from app.web.shop.order_page import charge_of, order_page
+
+routes = Blueprint("orders", __name__)
+
+
+@routes.post("/orders")
+@public
+@limits.per_address("place_order")
+def create() -> Response:
+    """Place the order and lead to the channel; a refusal gives the form back as it was."""
+    product = catalog.find_public(request.form.get("product", ""))
+    form = products.CheckoutForm(
+        checkout_key=request.form.get("checkout_key", ""),
+        quantity=request.form.get("quantity", type=int) or 0,
+        contact=request.form.get("contact", "").strip()[:200],
+        channel=request.form.get("channel", ""),
+    )
+    try:
+        purchase = _purchase(product.id, form)
+        placed = transaction(lambda: placing.place(purchase, _terms()))
+    except Refusal as refusal:
+        session.rollback()
+        form.errors = {refusal.field: words(refusal)}
+        return products.page(catalog.find_public(product.slug), form, refusal.status)
+    if placed.payment is None:
+        return in_hand.put(_to_order(placed.order), placed.order.number)
+    return in_hand.put(_to_channel(placed.order, placed.payment), placed.order.number)
+
+
+@routes.get("/o/<token>")
+@public
+@limits.per_address("open_link")
+def open(token: str) -> Response:
+    """An order's secret link: keep the order in hand and go on without the secret."""
+    order = queries.find_by_token(token)
+    return in_hand.put(_to_order(order), order.number)
+
+
+@routes.get("/orders/<number>")
+@public
+def show(number: str) -> Response:
+    return order_page(_mine(number))
+
+
+@routes.post("/orders/<number>/payment")
+@public
+@limits.per_address("place_order")
+def create_payment(number: str) -> Response:
+    """Pay, or pay again: the same open payment, or another channel's."""
+    order = _mine(number)
+    channel = request.form.get("channel") or queries.payments_of(order.id)[0].channel
+    payments.channel(channel)
+    payment = transaction(lambda: service.payment_to_make(order.id, channel))
+    return _to_channel(order, payment)
+
+
+@routes.post("/orders/<number>/cancellation")
+@public
+def create_cancellation(number: str) -> Response:
+    order = _mine(number)
+    transaction(lambda: closing.cancel(order.id))
+    return _to_order(order)
+
+
+@routes.post("/orders/<number>/reveal")
+@public
+@limits.per_address("reveal")
+def create_reveal(number: str) -> Response:
+    """Show the codes, on the tap, on this page and nowhere else."""
+    order = _mine(number)
+    return order_page(order, codes=_reveal(order, "page"))
+
+
+@routes.post("/orders/<number>/download")
+@public
+@limits.per_address("reveal")
+def create_download(number: str) -> Response:
+    """The codes as a text file, one a line."""
+    order = _mine(number)
+    names = {line.id: line.product_name for line in order.lines}
+    text = "".join(
+        f"# {names[line_id]}\r\n" + "".join(f"{_as_line(secret)}\r\n" for _, secret in codes)
+        for line_id, codes in _reveal(order, "download").items()
+    )
+    # The mark at the beginning lets every editor on Windows read Chinese.
+    response = Response("﻿" + text, mimetype="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{order.number}.txt"'
+    return response
+
+
+@routes.post("/orders/<number>/problems")
+@public
+@limits.per_address("report_problem")
+def create_problem(number: str) -> Response:
+    order = _mine(number)
+    text = request.form.get("text", "")
+    try:
+        transaction(lambda: service.report_problem(order.id, text))
+    except Refusal as refusal:
+        return order_page(order, problem_text=text, errors={refusal.field: words(refusal)},
+                          status=refusal.status)
+    return _to_order(order)
+
+
+def _purchase(product_id: int, form: products.CheckoutForm) -> placing.Purchase:
+    if len(form.checkout_key) < 16:
+        raise Refusal(N_("这个页面放得太久了,请刷新后重试"))
+    payments.channel(form.channel)
+    pickup = Secret(request.form.get("pickup", "").strip())
+    return placing.Purchase(
+        checkout_key=form.checkout_key,
+        product_id=product_id,
+        quantity=form.quantity,
+        shown_price=request.form.get("price", type=int) or 0,
+        contact=Contact.parse(form.contact),
+        channel=form.channel,
+        pickup_hash=passwords.hash_pickup(pickup) if pickup.reveal() else None,
+        person_id=current_user.id if current_user.is_authenticated else None,
+        ip=client.address(),
+        network=client.network(client.address()),
+        language=str(get_locale() or "zh"),
+    )
+
+
+def _terms() -> placing.Terms:
+    shop = preferences.get()
+    return placing.Terms(
+        hold=timedelta(minutes=shop.hold_minutes), today=clock.today(shop.zone)
+    )
+
+
+def _mine(number: str) -> Order:
+    """The order, if this browser has it in hand or its buyer is signed in; else there is none."""
+    order = queries.find(number)
+    is_buyers = current_user.is_authenticated and order.person_id == current_user.id
+    if not is_buyers and order.number not in in_hand.numbers():
+        raise NotFound(N_("没有找到这个订单"))
+    return order
+
+
+def _to_order(order: Order) -> Response:
+    return redirect(url_for("shop.orders.show", number=order.number), 303)  # type: ignore[return-value]
+
+
+def _to_channel(order: Order, payment: Payment) -> Response:
+    """To the channel's own pay page, when it has one; else the order's page says what to do."""
+    start = payments.channel(payment.channel).start(charge_of(order, payment))
+    if start.url and start.kind == "redirect":
+        return redirect(start.url, 303)  # type: ignore[return-value]
+    return _to_order(order)
+
+
+def _as_line(secret: Secret) -> str:
+    content = split_content(secret.reveal())
+    return f"{content.code} {content.password}" if content.password else content.code
+
+
+def _reveal(order: Order, channel: str) -> dict[int, list[tuple[Code, Secret]]]:
+    lines = [line.id for line in order.lines if line.delivered_at]
+    buyer, ip = order.contact_index, client.address()
+    return transaction(
+        lambda: vault.reveal_to_buyer(lines, buyer, channel=channel, ip=ip)
+    )

@@ -1,0 +1,143 @@
+"""Workers: `python worker.py --workers N` keeps N RQ workers and one relay alive.
+
+Each runs in a process of its own, and an app connects to nothing before it is used, so nothing
+touches the database before a fork. When this process dies, however it dies, the kernel ends its
+children; when one of them dies, it is started again.
+"""
+
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import structlog
+from redis import Redis
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
+from sqlalchemy.exc import OperationalError
+
+from app import create_app
+from app.core import outbox
+from app.core.bell import QUEUE
+from app.core.db import session
+
+log = structlog.get_logger()
+
+PR_SET_PDEATHSIG = 1
+RELAY_EVERY = 1.0
+# Longer than a job may run, so that a stop lets the job end.
+STOP_WITHIN = outbox.JOB_TIMEOUT.total_seconds() + 10
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent goes (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL("libc.so.6", use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class OutboxWorker(Worker):
+    """An RQ worker whose work-horse does not outlive it.
+
+    RQ's own horse runs on when its parent is killed, and takes effect beside its successor.
+    """
+
+    def setup_work_horse_signals(self) -> None:
+        super().setup_work_horse_signals()
+        die_with_parent()
+
+
+def work() -> None:
+    """One RQ worker on the one queue."""
+    app = create_app()
+    redis = Redis.from_url(app.config["SETTINGS"].redis_url)
+    queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+    with app.app_context():
+        OutboxWorker(
+            [queue],
+            connection=redis,
+            serializer=JSONSerializer,
+            worker_ttl=60,
+            job_monitoring_interval=5,
+        ).work(logging_level="WARNING")
+
+
+def relay() -> None:
+    """Ring for what is due, every second, until told to stop."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with create_app().app_context():
+        while not stop.is_set():
+            if relay_once() == 0:
+                stop.wait(RELAY_EVERY)
+
+
+def relay_once() -> int:
+    """One round; a queue or database that is away leaves what is due as it is."""
+    try:
+        return outbox.relay()
+    except (OSError, OperationalError) as error:
+        log.warning("relay.waits", error=type(error).__name__)
+        return 0
+    finally:
+        session.remove()
+
+
+class Child:
+    """A process of this file that is started again, ever more slowly, as often as it dies."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        self.pause = 0.5
+        self.start()
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.abspath(__file__), self.role], preexec_fn=die_with_parent
+        )
+
+    def look_after(self) -> None:
+        if self.process.poll() is None:
+            return
+        lived = time.monotonic() - self.started_at
+        self.pause = 0.5 if lived > 30 else min(self.pause * 2, 15)
+        if lived >= self.pause:
+            log.warning("worker.restarted", role=self.role, code=self.process.returncode)
+            self.start()
+
+
+def supervise(workers: int) -> None:
+    """Keep the children alive until TERM or INT; then let running jobs end."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    children = [Child("relay"), *(Child("work") for _ in range(workers))]
+    while not stop.wait(0.3):
+        for child in children:
+            child.look_after()
+    for child in children:
+        child.process.terminate()
+    for child in children:
+        child.process.wait(STOP_WITHIN)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("role", nargs="?", choices=("supervise", "work", "relay"))
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.role == "work":
+        work()
+    elif arguments.role == "relay":
+        relay()
+    else:
+        supervise(arguments.workers)
+
+
+if __name__ == "__main__":
+    main()
