@@ -6,13 +6,8 @@ children; when one of them dies, it is started again.
 """
 
 import argparse
-import ctypes
 import os
-import signal
-import subprocess
 import sys
-import threading
-import time
 
 import structlog
 from redis import Redis
@@ -24,19 +19,13 @@ from app import create_app
 from app.core import outbox
 from app.core.bell import QUEUE
 from app.core.db import session
+from app.core.processes import Child, die_with_parent, look_after_until, stop_signal
 
 log = structlog.get_logger()
 
-PR_SET_PDEATHSIG = 1
 RELAY_EVERY = 1.0
 # Longer than a job may run, so that a stop lets the job end.
 STOP_WITHIN = outbox.JOB_TIMEOUT.total_seconds() + 10
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent goes (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL("libc.so.6", use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class OutboxWorker(Worker):
@@ -67,9 +56,7 @@ def work() -> None:
 
 def relay() -> None:
     """Ring for what is due, every second, until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_signal()
     with create_app().app_context():
         while not stop.is_set():
             if relay_once() == 0:
@@ -87,43 +74,17 @@ def relay_once() -> int:
         session.remove()
 
 
-class Child:
-    """A process of this file that is started again, ever more slowly, as often as it dies."""
-
-    def __init__(self, role: str) -> None:
-        self.role = role
-        self.pause = 0.5
-        self.start()
-
-    def start(self) -> None:
-        self.started_at = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, os.path.abspath(__file__), self.role], preexec_fn=die_with_parent
-        )
-
-    def look_after(self) -> None:
-        if self.process.poll() is None:
-            return
-        lived = time.monotonic() - self.started_at
-        self.pause = 0.5 if lived > 30 else min(self.pause * 2, 15)
-        if lived >= self.pause:
-            log.warning("worker.restarted", role=self.role, code=self.process.returncode)
-            self.start()
-
-
 def supervise(workers: int) -> None:
     """Keep the children alive until TERM or INT; then let running jobs end."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    children = [Child("relay"), *(Child("work") for _ in range(workers))]
-    while not stop.wait(0.3):
-        for child in children:
-            child.look_after()
+    stop = stop_signal()
+    this = [sys.executable, os.path.abspath(__file__)]
+    children = [Child("relay", [*this, "relay"])]
+    children += [Child(f"worker {number}", [*this, "work"]) for number in range(1, workers + 1)]
+    look_after_until(stop, children)
     for child in children:
         child.process.terminate()
     for child in children:
-        child.process.wait(STOP_WITHIN)
+        child.stop(STOP_WITHIN)
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
-"""Style sheets and scripts: one request each, named by their content, kept by browsers for good.
+"""Style sheets, scripts and images: named by their content, so browsers keep them for good.
 
-A bundle is a list of files in `static/bundles.toml`, joined when the app starts: no build step,
-and a component keeps a file of its own.
+Style sheets and scripts are lists of files in `static/bundles.toml`, joined when the app starts:
+one request and no build step, while every component keeps a file of its own.
 """
 
 import gzip
 import hashlib
+import mimetypes
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,58 +17,61 @@ from app.web.access import public
 
 routes = Blueprint("assets", __name__)
 
-TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+TEXTS = ("text/", "image/svg", "application/javascript")
 FOREVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True)
-class Bundle:
+class Asset:
     content_type: str
     body: bytes
-    gzipped: bytes
+    gzipped: bytes | None
     digest: str
 
 
-_bundles: dict[str, Bundle] = {}
+_assets: dict[str, Asset] = {}
 
 
 def init_app(app: Flask) -> None:
     static = Path(app.static_folder or "")
-    listed = tomllib.loads((static / "bundles.toml").read_text())
-    _bundles.clear()
-    for name, files in listed.items():
-        _bundles[name] = _bundle(name, [static / file for file in files])
+    _assets.clear()
+    for path in sorted(static.rglob("*")):
+        if path.is_file() and path.suffix not in (".css", ".js", ".toml", ".txt"):
+            _assets[str(path.relative_to(static))] = _asset(path.name, path.read_bytes())
+    for name, files in tomllib.loads((static / "bundles.toml").read_text()).items():
+        _assets[name] = _asset(name, b"\n".join((static / file).read_bytes() for file in files))
     app.register_blueprint(routes)
     app.jinja_env.globals["asset"] = asset
 
 
 def asset(name: str) -> str:
-    """The address of a bundle, such as `css/shop.css`; it changes with the content."""
-    return url_for("assets.show", digest=_bundles[name].digest, name=name)
+    """The address of an asset, such as `css/shop.css`; it changes with the content."""
+    return url_for("assets.show", digest=_assets[name].digest, name=name)
 
 
 @routes.get("/assets/<digest>/<path:name>")
 @public
 def show(digest: str, name: str) -> Response:
-    bundle = _bundles.get(name)
-    if bundle is None:
+    found = _assets.get(name)
+    if found is None:
         abort(404)
-    zipped = "gzip" in request.accept_encodings
-    response = Response(bundle.gzipped if zipped else bundle.body)
-    response.headers["Content-Type"] = bundle.content_type
+    zipped = found.gzipped if "gzip" in request.accept_encodings else None
+    response = Response(zipped or found.body)
+    response.headers["Content-Type"] = found.content_type
+    response.headers["Vary"] = "Accept-Encoding"
     if zipped:
         response.headers["Content-Encoding"] = "gzip"
-    response.headers["Vary"] = "Accept-Encoding"
     # During a deployment an old page may ask for a digest that is gone: serve, but do not keep.
-    response.headers["Cache-Control"] = FOREVER if digest == bundle.digest else "no-store"
+    response.headers["Cache-Control"] = FOREVER if digest == found.digest else "no-store"
     return response
 
 
-def _bundle(name: str, files: list[Path]) -> Bundle:
-    body = b"\n".join(file.read_bytes() for file in files)
-    return Bundle(
-        content_type=TYPES[Path(name).suffix],
+def _asset(name: str, body: bytes) -> Asset:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    is_text = kind.startswith(TEXTS)
+    return Asset(
+        content_type=f"{kind}; charset=utf-8" if is_text else kind,
         body=body,
-        gzipped=gzip.compress(body, 9, mtime=0),
+        gzipped=gzip.compress(body, 9, mtime=0) if is_text else None,
         digest=hashlib.sha256(body).hexdigest()[:12],
     )

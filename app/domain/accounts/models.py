@@ -45,7 +45,11 @@ class Person(db.Model):
     contact_sealed: Mapped[bytes]
     contact_index: Mapped[bytes] = mapped_column(unique=True)
     contact_masked: Mapped[str]
+    # Empty for staff who were invited and have not chosen one yet: nothing opens it.
     password_hash: Mapped[str]
+    # The link by which a person chooses a (new) password; only its hash is stored.
+    invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    invitation_expires_at: Mapped[datetime | None]
     totp_sealed: Mapped[bytes | None]
     # The last time step a code was accepted for: a code is good once.
     totp_step: Mapped[int] = mapped_column(default=0)
@@ -66,7 +70,10 @@ class RecoveryCode(db.Model):
 
 
 class Session(db.Model):
-    """A signed-in browser. The cookie holds the secret, this row its hash; ending it is an UPDATE."""
+    """A signed-in browser. The cookie holds the secret, this row its hash; ending it is an UPDATE.
+
+    A member of staff is nobody until `second_factor_at` is set; buyers need none.
+    """
 
     __tablename__ = "sessions"
 
@@ -76,6 +83,9 @@ class Session(db.Model):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     seen_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]
+    second_factor_at: Mapped[datetime | None]
+    # A second factor that is being set up lives and dies with the session that began it.
+    new_totp_sealed: Mapped[bytes | None]
     stepped_up_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ip: Mapped[str] = mapped_column(default="")
@@ -85,11 +95,11 @@ class Session(db.Model):
 
 
 class Throttle(db.Model):
-    """Wrong tries of one kind by one key (an account, an address) and when the next is allowed."""
+    """Tries that did not succeed, by one key (an account, a network), and when the next may come."""
 
     __tablename__ = "throttles"
 
     key: Mapped[str] = mapped_column(primary_key=True)
     failures: Mapped[int] = mapped_column(default=0)
-    failed_at: Mapped[datetime]
+    failed_at: Mapped[datetime] = mapped_column(index=True)
     next_at: Mapped[datetime]

@@ -48,6 +48,7 @@ def change_product(
     if changes:
         audit.record("product.change", "products", product.id, **changes)
     session.flush()
+    session.expire(product, ["category"])
     return product
 
 

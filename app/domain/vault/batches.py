@@ -9,7 +9,7 @@ from app.core import audit, clock
 from app.core.db import session
 from app.core.errors import Conflict, N_, NotFound, Refusal
 from app.core.outbox import later
-from app.core.states import can_move, move
+from app.core.states import StateChange, can_move, move
 from app.domain.catalog.models import Product
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
 
@@ -99,7 +99,7 @@ def void_some_codes(batch_id: int) -> datetime | None:
 
     A code that an unpaid order holds comes back when that order ends, and is looked for until then.
     """
-    reason = lock_batch(batch_id).name
+    reason = _reason_of_void(lock_batch(batch_id))
     some = (
         sa.select(Code.id)
         .where(Code.batch_id == batch_id, Code.state == CodeState.AVAILABLE)
@@ -139,6 +139,16 @@ def _change_state(batch_id: int, to: BatchState, action: str, reason: str) -> No
     before = batch.state
     move(batch, to, why)
     audit.record(action, "batches", batch.id, reason=why, state=[before, to])
+
+
+def _reason_of_void(batch: Batch) -> str | None:
+    return session.scalar(
+        sa.select(StateChange.note).where(
+            StateChange.subject == Batch.__tablename__,
+            StateChange.subject_id == batch.id,
+            StateChange.to_state == BatchState.VOID,
+        )
+    )
 
 
 def _iso(day: date | None) -> str | None:

@@ -9,6 +9,9 @@ from app.core.db import session
 from app.domain.catalog.models import Product
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
 
+# Nobody decides by more than this; a higher figure reads "more than".
+CAP = 100
+
 # Written into the SQL as it stands: a planner sees that the partial index of available codes
 # answers, which it cannot see of a parameter.
 IS_AVAILABLE = Code.state == sa.literal(
@@ -33,7 +36,7 @@ def sellable_batches(product_id: int, today: date) -> sa.Select[tuple[int]]:
     )
 
 
-def stock_of(product_ids: Sequence[int], today: date, cap: int = 100) -> dict[int, int]:
+def stock_of(product_ids: Sequence[int], today: date, cap: int = CAP) -> dict[int, int]:
     """How many codes of each product can be sold, by product id; 0 for one without any.
 
     Counting stops at `cap` + 1, which reads "more than `cap`": so a million codes on the shelf

@@ -1,0 +1,21 @@
+"""The console: what staff see, drawn for a desk and usable on a phone."""
+
+from flask import Blueprint
+
+from app.web.admin import (
+    audit,
+    console,
+    health,
+    home,
+    people,
+    profile,
+    second_factor,
+    settings,
+    sign_in,
+    step_up,
+)
+
+admin = Blueprint("admin", __name__)
+admin.context_processor(lambda: {"console": console.Console()})
+for part in (sign_in, second_factor, step_up, profile, home, people, audit, health, settings):
+    admin.register_blueprint(part.routes)

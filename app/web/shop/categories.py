@@ -10,6 +10,14 @@ from app.web.shop import page_cache, shelf
 routes = Blueprint("categories", __name__)
 
 
+@routes.get("/categories")
+@public
+@page_cache.for_strangers
+def index() -> Response:
+    """Every category that has something to sell."""
+    return render("shop/categories.html", categories=catalog.list_categories_on_sale())
+
+
 @routes.get("/categories/<slug>")
 @public
 @page_cache.for_strangers

@@ -19,6 +19,7 @@ from app.providers.payments.interface import Charge, Start
 from app.settings import Settings
 from app.web import client
 from app.web.render import render
+from app.web.shop import channels
 
 Revealed = Mapping[int, Sequence[tuple[Code, Secret]]]
 
@@ -45,7 +46,7 @@ def order_page(
         order=order,
         payment=payment,
         start=_instructions(order, payment),
-        channels=payments.channels_for(order.currency),
+        channels=channels.choices(order.currency),
         is_final=order.state in FINAL,
         now=clock.now(),
         counts=_counts(order) if order.delivered_at else {},
@@ -74,6 +75,8 @@ def charge_of(order: Order, payment: Payment) -> Charge:
         notify_url=settings.internal_url
         + url_for("hooks.payments.create", channel=payment.channel),
         client_ip=client.address(),
+        language=order.language,
+        pay_into=preferences.get().bank_account,
     )
 
 

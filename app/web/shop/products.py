@@ -4,17 +4,19 @@ from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
 
-from app.core import clock, ids
+from app.core import clock
 from app.domain.catalog import preferences
 from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import Product
 from app.domain.vault import stock
-from app.providers import payments
 from app.web.access import public
 from app.web.render import render
-from app.web.shop import page_cache
+from app.web.shop import channels, page_cache
 
 routes = Blueprint("products", __name__)
+
+# Beyond this the page says "in stock" and not how many.
+STOCK_CAP = 100
 
 
 @dataclass
@@ -38,20 +40,16 @@ def show(slug: str) -> Response:
 
 def page(product: Product, form: CheckoutForm, status: int = 200) -> Response:
     """The product's page with this form in it."""
-    shop = preferences.get()
-    left = stock.stock_of([product.id], clock.today(shop.zone)).get(product.id, 0)
-    channels = payments.channels_for(product.currency)
-    form.channel = form.channel or (channels[0].name if channels else "")
+    today = clock.today(preferences.get().zone)
+    offered = channels.choices(product.currency)
+    form.channel = form.channel or (offered[0].name if offered else "")
     return render(
         "shop/product.html",
         status=status,
         product=product,
-        left=left,
-        stock_cap=stock.CAP,
-        channels=channels,
+        picture=catalog.picture_digests([product]).get(product.id),
+        left=stock.stock_of([product.id], today, STOCK_CAP)[product.id],
+        stock_cap=STOCK_CAP,
+        channels=offered,
         form=form,
     )
-
-
-def new_checkout_key() -> str:
-    return ids.token()

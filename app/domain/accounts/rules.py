@@ -1,0 +1,193 @@
+"""Who may do what, how long a session lives, what a password must be, how long a guesser waits."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.core.errors import N_, Refusal
+from app.domain.accounts.models import Role
+
+OWNER, OPERATOR, SUPPORT, FINANCE, AUDITOR = Role
+EVERYONE = frozenset(Role)
+
+# The matrix: a permission is `<subject>.<verb>`, and these roles have it. Nothing else grants one.
+PERMISSIONS: dict[str, frozenset[Role]] = {
+    "console.view": EVERYONE,
+    "products.view": EVERYONE,
+    "products.change": frozenset({OWNER, OPERATOR}),
+    "codes.view": frozenset({OWNER, OPERATOR, SUPPORT, AUDITOR}),
+    "codes.add": frozenset({OWNER, OPERATOR}),
+    "codes.change": frozenset({OWNER, OPERATOR}),
+    "codes.reveal": frozenset({OWNER, SUPPORT}),
+    "codes.export": frozenset({OWNER}),
+    "orders.view": EVERYONE,
+    "orders.serve": frozenset({OWNER, OPERATOR, SUPPORT}),
+    "orders.replace": frozenset({OWNER, SUPPORT}),
+    "orders.confirm": frozenset({OWNER, FINANCE}),
+    "orders.refund": frozenset({OWNER, FINANCE}),
+    "orders.export": frozenset({OWNER, FINANCE, AUDITOR}),
+    "reveals.view": frozenset({OWNER, AUDITOR}),
+    "audit.view": frozenset({OWNER, AUDITOR}),
+    "audit.export": frozenset({OWNER, AUDITOR}),
+    "people.view": frozenset({OWNER, AUDITOR}),
+    "people.change": frozenset({OWNER}),
+    "health.view": frozenset({OWNER, OPERATOR, AUDITOR}),
+    "health.retry": frozenset({OWNER, OPERATOR}),
+    "settings.view": EVERYONE,
+    "settings.change": frozenset({OWNER}),
+}
+
+# What each permission means, in the words of the table on the page People.
+PERMISSION_WORDS = {
+    "console.view": N_("打开后台首页"),
+    "products.view": N_("查看商品"),
+    "products.change": N_("编辑、上架、下架商品"),
+    "codes.view": N_("查看批次与导入记录(不含卡密)"),
+    "codes.add": N_("导入与生成卡密"),
+    "codes.change": N_("冻结、作废批次与卡密"),
+    "codes.reveal": N_("查看卡密明文(需再次验证并写明原因)"),
+    "codes.export": N_("导出卡密(需再次验证)"),
+    "orders.view": N_("查看订单"),
+    "orders.serve": N_("处理售后问题、重发、取消"),
+    "orders.replace": N_("补发:作废坏卡并换新"),
+    "orders.confirm": N_("确认转账到账"),
+    "orders.refund": N_("退款"),
+    "orders.export": N_("导出订单(需再次验证)"),
+    "reveals.view": N_("查看卡密查看记录"),
+    "audit.view": N_("查看操作日志"),
+    "audit.export": N_("导出操作日志(需再次验证)"),
+    "people.view": N_("查看成员"),
+    "people.change": N_("邀请、停用成员,更改角色(需再次验证)"),
+    "health.view": N_("查看运行状况"),
+    "health.retry": N_("重新执行失败的任务"),
+    "settings.view": N_("查看店铺设置"),
+    "settings.change": N_("更改店铺设置(需再次验证)"),
+}
+
+ROLE_WORDS = {
+    OWNER: N_("店主"),
+    OPERATOR: N_("运营"),
+    SUPPORT: N_("客服"),
+    FINANCE: N_("财务"),
+    AUDITOR: N_("审计"),
+}
+
+
+def may(role: Role | None, permission: str) -> bool:
+    """Whether a person with this role (None: a buyer) has the permission."""
+    return role in PERMISSIONS[permission]
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """How long a session lives untouched, and at the very longest."""
+
+    idle: timedelta
+    most: timedelta
+
+
+# OWASP ASVS 5.0, 7.3.1 and 7.3.2: inactivity and absolute limits, by what is at stake.
+STAFF_LIFETIME = Lifetime(timedelta(minutes=30), timedelta(hours=12))
+BUYER_LIFETIME = Lifetime(timedelta(days=14), timedelta(days=60))
+# A password was right and the second factor is still owed: time enough to set one up.
+SECOND_FACTOR_WITHIN = timedelta(minutes=15)
+STEP_UP_LASTS = timedelta(minutes=5)
+INVITATION_LASTS = timedelta(hours=48)
+# `seen_at` is written at most this often: a page view must not cost a write.
+SEEN_EVERY = timedelta(minutes=1)
+
+
+def lifetime(role: Role | None) -> Lifetime:
+    return BUYER_LIFETIME if role is None else STAFF_LIFETIME
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a throttle answers failures: `free` of them cost nothing, then each doubles the wait.
+
+    After `forgets` without a failure it begins anew. It delays and never locks out: `longest`
+    is as long as anybody's attack can keep the rightful owner waiting.
+    """
+
+    free: int
+    first: timedelta
+    longest: timedelta
+    forgets: timedelta
+
+    def wait(self, failures: int) -> timedelta:
+        """How long after so many failures the next try must wait."""
+        if failures <= self.free:
+            return timedelta(0)
+        doublings = min(failures - self.free - 1, 30)
+        return min(self.first * 2**doublings, self.longest)
+
+
+PATIENCE = {
+    "account": Patience(5, timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=12)),
+    "network": Patience(30, timedelta(seconds=1), timedelta(minutes=5), timedelta(hours=1)),
+    "everyone": Patience(
+        600, timedelta(milliseconds=50), timedelta(seconds=1), timedelta(minutes=1)
+    ),
+    # Whoever gets here knows the password, so a stranger can keep nobody out with it.
+    "second-factor": Patience(5, timedelta(seconds=5), timedelta(minutes=15), timedelta(hours=24)),
+}
+
+PASSWORD_LEAST = 8
+PASSWORD_MOST = 128
+
+
+def check_password(password: str, *own: str) -> None:
+    """Refuse what is too short, too long, too common, or is one of the person's `own` words.
+
+    No rules about kinds of characters: they make passwords worse (NIST SP 800-63B, 5.1.1.2).
+    """
+    if len(password) < PASSWORD_LEAST:
+        raise Refusal(N_("密码至少 %(least)s 位"), field="password", least=PASSWORD_LEAST)
+    if len(password) > PASSWORD_MOST:
+        raise Refusal(N_("密码最多 %(most)s 位"), field="password", most=PASSWORD_MOST)
+    lowered = password.casefold()
+    if is_common(lowered) or lowered in {word.casefold() for word in own if word}:
+        raise Refusal(N_("这个密码太常见,很容易被猜到,请换一个"), field="password")
+
+
+def is_common(lowered: str) -> bool:
+    """On the list, one symbol repeated, or a run along the keyboard or the digits."""
+    return (
+        lowered in COMMON_PASSWORDS
+        or len(set(lowered)) <= 2
+        or any(lowered in row or lowered in row[::-1] for row in KEYBOARD_RUNS)
+    )
+
+
+KEYBOARD_RUNS = (
+    "01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn", "1q2w3e4r5t6y7u8i9o0p",
+)
+
+# The head of the published lists (SecLists, NCSC) with the ones usual in China; those of eight
+# symbols and more, because shorter ones are refused anyway.
+COMMON_PASSWORDS = frozenset(
+    """
+    password password1 password12 password123 password1234 passw0rd p@ssw0rd p@ssword pa55word
+    iloveyou iloveyou1 woaini1314 woaini520 woaini521 woaini123 5201314520 1314520520 520131400
+    qwerty123 qwerty12 qwertyui qwer1234 qwerasdf asdf1234 asdfasdf asdfghjk zxcvbnm1 zxcvbnm123
+    1qaz2wsx 1qaz@wsx 1qazxsw2 q1w2e3r4 q1w2e3r4t5 1q2w3e4r 1q2w3e4r5t qazwsxedc qazwsx123
+    abc12345 abc123456 abcd1234 abcde123 abcdef123 a1234567 a12345678 a123456789 aa123456
+    aa12345678 aaa123456 asd123456 qq123456 qq123456789 zxc123456 qwe123456 123456qq 123456aa
+    123456abc 12345678a 123456789a 1234567890a 11223344 1122334455 112233445566 12341234 12344321
+    123123123 123321123 123654789 147258369 159357456 789456123 741852963 963852741 987654321
+    0987654321 88888888 66668888 12345679 1234abcd 1234qwer 12345qwert 123qweasd 123qwe123
+    admin123 admin1234 admin888 admin12345 administrator root1234 root12345 welcome1 welcome123
+    letmein1 letmein123 monkey123 dragon123 football baseball superman batman123 sunshine princess
+    princess1 michael1 jennifer computer internet samsung1 iphone12 trustno1 whatever starwars
+    changeme changeme1 default1 testtest test1234 test12345 guest123 user1234 login123 master123
+    hello123 hello1234 helloworld secret123 killer123 shadow123 freedom1 mustang1 access14 charlie1
+    00000000 11111111 22222222 33333333 99999999 12121212 13131313 10101010 20202020 87654321
+    google123 facebook linkedin twitter1 wangwang xiaoming zhangsan lisi1234 taobao123 alipay123
+    wechat123 weixin123 tencent123 hardshelf hardshelf1 kamikami kami1234
+    """.split()
+)
+
+
+def is_fresh(stepped_up_at: datetime | None, now: datetime) -> bool:
+    """Whether a person proved who they are recently enough for a dangerous act."""
+    return stepped_up_at is not None and now - stepped_up_at < STEP_UP_LASTS

@@ -1,0 +1,119 @@
+"""How fast somebody may guess: counted in the database, so on any number of nodes alike.
+
+A try is counted as failed before it is judged, and taken back when it succeeds: a hundred guesses
+sent at once are a hundred counted guesses. Keys hold blind indexes and networks, nothing readable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+import sqlalchemy as sa
+
+from app.core import clock
+from app.core.db import is_postgres, require_transaction, session
+from app.core.errors import N_, Refusal
+from app.domain.accounts.models import Throttle
+from app.domain.accounts.rules import PATIENCE
+
+KEEP = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One count of tries: its kind says how patient it is (rules.PATIENCE), its key whose it is."""
+
+    kind: str
+    whose: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.whose}"
+
+
+class TooSoon(Refusal):
+    """Too many tries did not succeed; `seconds` says when the next one will be heard."""
+
+    status = 429
+
+    def __init__(self, wait: timedelta) -> None:
+        self.seconds = max(ceil(wait.total_seconds()), 1)
+        super().__init__(N_("尝试太频繁,请 %(seconds)s 秒后再试"), seconds=self.seconds)
+
+
+def of_sign_in(contact_index: bytes, network: str) -> list[Guard]:
+    """What a try to sign in is counted by."""
+    return [
+        Guard("account", contact_index.hex()),
+        Guard("network", network),
+        Guard("everyone"),
+    ]
+
+
+def of_second_factor(person_id: int) -> list[Guard]:
+    """What a guess at six digits is counted by: the person, wherever the guess comes from."""
+    return [Guard("second-factor", str(person_id))]
+
+
+def take(guards: Sequence[Guard]) -> None:
+    """Count a try as failed under every guard, or raise TooSoon and count nothing."""
+    require_transaction()
+    now = clock.now()
+    rows = _lock(guards)
+    wait = max((row.next_at - now for row in rows.values()), default=timedelta(0))
+    if wait > timedelta(0):
+        raise TooSoon(wait)
+    for guard in guards:
+        row, patience = rows[guard.key], PATIENCE[guard.kind]
+        forgotten = now - row.failed_at > patience.forgets
+        row.failures = 1 if forgotten else row.failures + 1
+        row.failed_at = now
+        row.next_at = now + patience.wait(row.failures)
+    session.flush()
+    _prune()
+
+
+def succeeded(guards: Sequence[Guard]) -> None:
+    """The try was right after all: the account's count begins anew, the others' lose one.
+
+    A network's count must not: who owns one account there could guess at the others for free.
+    """
+    require_transaction()
+    now = clock.now()
+    rows = _lock(guards)
+    for guard in guards:
+        row = rows[guard.key]
+        own = guard.kind in ("account", "second-factor")
+        row.failures = 0 if own else max(row.failures - 1, 0)
+        row.next_at = now + PATIENCE[guard.kind].wait(row.failures)
+    session.flush()
+
+
+def _lock(guards: Sequence[Guard]) -> dict[str, Throttle]:
+    """The guards' rows, made where missing, locked in the one order that cannot dead-lock."""
+    keys = sorted(guard.key for guard in guards)
+    now = clock.now()
+    insert = sa.dialects.postgresql.insert if is_postgres() else sa.dialects.sqlite.insert
+    session.execute(
+        insert(Throttle)
+        .values([{"key": key, "failures": 0, "failed_at": now, "next_at": now} for key in keys])
+        .on_conflict_do_nothing()
+    )
+    rows = session.scalars(
+        sa.select(Throttle)
+        .where(Throttle.key.in_(keys))
+        .order_by(Throttle.key)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {row.key: row for row in rows}
+
+
+def _prune() -> None:
+    """Counts long forgotten go, so that the table stays as small as the attack."""
+    session.execute(
+        sa.delete(Throttle)
+        .where(Throttle.failed_at < clock.now() - KEEP)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,127 @@
+"""What the merchant decides about the shop as a whole, typed, with a default for everything."""
+
+import time
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+
+import sqlalchemy as sa
+
+from app.core import audit
+from app.core.db import after_commit, require_transaction, session
+from app.core.errors import N_, Refusal
+from app.domain.catalog.models import Preference
+
+ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
+NAME_LENGTH = 30
+TEXT_LENGTH = 500
+# Long enough that a page costs no query, short enough that nobody waits for a change to show.
+FRESH_FOR = 2.0
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Texts are plain text. `hold_minutes`: how long an unpaid order keeps its codes."""
+
+    name: str = "硬架小店"
+    support: str = ""
+    announcement: str = ""
+    accent: str = "pine"
+    zone: str = "Asia/Shanghai"
+    hold_minutes: int = 15
+    low_stock_at: int = 10
+    bank_account: str = ""
+
+
+DEFAULTS = Preferences()
+
+# The values, when they were read, and from which database: a process may open several in turn.
+_remembered: tuple[Preferences, float, object] | None = None
+
+
+def get() -> Preferences:
+    """The preferences as they were at most two seconds ago; within a unit, as they are."""
+    remembered = _remembered
+    bind = session.get_bind()
+    if remembered is not None and not session().info.get("in_transaction"):
+        value, read_at, source = remembered
+        if source is bind and time.monotonic() - read_at < FRESH_FOR:
+            return value
+    return _remember(_parse(_stored()), bind)
+
+
+def last_known() -> Preferences:
+    """Without asking the database: for the page that says that it does not answer."""
+    return _remembered[0] if _remembered is not None else DEFAULTS
+
+
+def chosen() -> set[str]:
+    """Names of the preferences that somebody has set."""
+    return set(_stored())
+
+
+def change(wanted: Mapping[str, object]) -> None:
+    """Set these preferences; raises Refusal for the first that is not good. Audited."""
+    require_transaction()
+    before = asdict(_parse(_stored()))
+    after = Preferences(**(before | dict(wanted)))  # type: ignore[arg-type]
+    for fault in faults(after):
+        raise fault
+    changes = {
+        name: [before[name], value]
+        for name, value in asdict(after).items()
+        if name in wanted and value != before[name]
+    }
+    for name, (_, value) in changes.items():
+        session.merge(Preference(name=name, value=str(value)))
+    # A name that is left as it was proposed is chosen all the same: the checklist ticks it.
+    for name in set(wanted) - set(changes) - chosen():
+        session.merge(Preference(name=name, value=str(before[name])))
+    if changes:
+        audit.record("preferences.change", "preferences", None, **changes)
+    session.flush()
+    after_commit(forget)
+
+
+def faults(wanted: Preferences) -> Iterator[Refusal]:
+    """All that is wrong, each fault naming its field."""
+    if not 1 <= len(wanted.name.strip()) <= NAME_LENGTH:
+        yield Refusal(N_("店名要有 1 到 %(most)s 个字"), field="name", most=NAME_LENGTH)
+    for field in ("support", "announcement", "bank_account"):
+        if len(getattr(wanted, field)) > TEXT_LENGTH:
+            yield Refusal(N_("最多 %(most)s 个字"), field=field, most=TEXT_LENGTH)
+    if wanted.accent not in ACCENTS:
+        yield Refusal(N_("请选择一种颜色"), field="accent")
+    if wanted.zone not in zoneinfo.available_timezones():
+        yield Refusal(N_("没有这个时区,例如 Asia/Shanghai"), field="zone")
+    if not 5 <= wanted.hold_minutes <= 120:
+        yield Refusal(N_("要在 5 到 120 分钟之间"), field="hold_minutes")
+    if not 0 <= wanted.low_stock_at <= 100_000:
+        yield Refusal(N_("要在 0 到 100,000 之间"), field="low_stock_at")
+
+
+def forget() -> None:
+    """Read them again the next time: after a change, or when another database is opened."""
+    global _remembered  # noqa: PLW0603
+    _remembered = None
+
+
+def _remember(value: Preferences, bind: object) -> Preferences:
+    global _remembered  # noqa: PLW0603  one value a process, replaced whole
+    _remembered = (value, time.monotonic(), bind)
+    return value
+
+
+def _stored() -> dict[str, str]:
+    rows = session.execute(sa.select(Preference.name, Preference.value))
+    return {name: value for name, value in rows}
+
+
+def _parse(stored: Mapping[str, str]) -> Preferences:
+    known = {field.name: field.type for field in fields(Preferences)}
+    values: dict[str, str | int] = {
+        name: int(text) if known[name] is int else text
+        for name, text in stored.items()
+        if name in known
+    }
+    return Preferences(**values)  # type: ignore[arg-type]

@@ -1,0 +1,178 @@
+"""What waits for a person: counted in one place, and each count a link to exactly what it counts."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask import url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from app.core import clock
+from app.core.db import session
+from app.core.errors import N_
+from app.core.outbox import OutboxRow, OutboxState
+from app.domain.catalog import preferences
+from app.domain.catalog.models import Product, ProductState
+from app.domain.orders.models import (
+    Order,
+    OrderState,
+    Payment,
+    PaymentState,
+    Problem,
+    ProblemState,
+    Refund,
+    RefundState,
+)
+from app.domain.vault import stock
+from app.providers import payments
+
+FRESH_FOR = 5.0
+# A delivery takes a second; one that takes this long will not happen by itself.
+DELIVERY_OVERDUE = timedelta(minutes=2)
+# A threshold above this still counts as this many: counting further would cost more than it tells.
+MOST_COUNTED = 1000
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something for staff to do: how many of it there are, and where."""
+
+    label: str
+    count: int
+    url: str
+    tone: str
+
+
+def _with_open_problem() -> sa.ColumnElement[bool]:
+    open_problems = sa.select(Problem.order_id).where(Problem.state == ProblemState.OPEN)
+    return Order.id.in_(open_problems)
+
+
+def _with_refund_for_staff() -> sa.ColumnElement[bool]:
+    """Refused by its channel, or of a channel through which only a person can pay."""
+    by_hand = sa.and_(
+        Payment.channel.in_(_channels_by_hand()), Refund.state != RefundState.SUCCEEDED
+    )
+    waiting = (
+        sa.select(Payment.order_id)
+        .join(Refund, Refund.payment_id == Payment.id)
+        .where(sa.or_(Refund.state == RefundState.REFUSED, by_hand))
+    )
+    return Order.id.in_(waiting)
+
+
+def _with_transfer_to_confirm() -> sa.ColumnElement[bool]:
+    waiting = sa.select(Payment.order_id).where(
+        Payment.state == PaymentState.PENDING, Payment.channel.in_(_channels_by_hand())
+    )
+    return Order.id.in_(waiting)
+
+
+def _undelivered() -> sa.ColumnElement[bool]:
+    return sa.and_(
+        Order.state.in_([OrderState.PAID, OrderState.FULFILLING]),
+        Order.paid_at < clock.now() - DELIVERY_OVERDUE,
+    )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A reason why an order waits for somebody with this permission."""
+
+    label: str
+    permission: str
+    tone: str
+    condition: Callable[[], sa.ColumnElement[bool]]
+
+
+WAITING = {
+    "problem": Waiting(N_("买家反馈的问题"), "orders.serve", "wait", _with_open_problem),
+    "delivery": Waiting(N_("已付款未发货"), "orders.serve", "bad", _undelivered),
+    "transfer": Waiting(N_("等待确认的转账"), "orders.confirm", "wait", _with_transfer_to_confirm),
+    "refund": Waiting(N_("等待处理的退款"), "orders.refund", "wait", _with_refund_for_staff),
+}
+
+
+def options() -> list[tuple[str, str]]:
+    """The reasons, for the filter `waiting` of the list of orders."""
+    return [(name, _(waiting.label)) for name, waiting in WAITING.items()]
+
+
+def is_waiting(name: str) -> sa.ColumnElement[bool]:
+    """True of an order that waits for this reason."""
+    return WAITING[name].condition()
+
+
+def low_on_stock() -> list[int]:
+    """Ids of the products on sale of which fewer are left than their merchant wants."""
+    rows = session.execute(
+        sa.select(Product.id, Product.low_stock_at).where(Product.state == ProductState.ON_SALE)
+    )
+    wanted = {product_id: min(least, MOST_COUNTED) for product_id, least in rows}
+    if not wanted:
+        return []
+    today = clock.today(preferences.get().zone)
+    left = stock.stock_of(list(wanted), today, cap=max(wanted.values()))
+    return [product_id for product_id, least in wanted.items() if left.get(product_id, 0) < least]
+
+
+def mine() -> Sequence[Task]:
+    """What waits for the one who is signed in, by what their role may do."""
+    return [task for permission, task in _tasks(_counts()) if current_user.may(permission)]
+
+
+_counted: tuple[dict[str, int], float, object] | None = None
+
+
+def forget() -> None:
+    """Count anew the next time: somebody has just done something."""
+    global _counted  # noqa: PLW0603
+    _counted = None
+
+
+def _counts() -> dict[str, int]:
+    """The numbers as they were at most some seconds ago: every page of the console shows them."""
+    global _counted  # noqa: PLW0603  one value a process, replaced whole
+    bind = session.get_bind()
+    if _counted is not None:
+        counts, read_at, source = _counted
+        if source is bind and time.monotonic() - read_at < FRESH_FOR:
+            return counts
+    counts = {
+        name: _count(sa.select(Order.id).where(waiting.condition()))
+        for name, waiting in WAITING.items()
+    }
+    counts["stock"] = len(low_on_stock())
+    counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
+    _counted = (counts, time.monotonic(), bind)
+    return counts
+
+
+def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
+    """Each task behind the permission it takes to do it."""
+    of_orders = [
+        (
+            waiting.permission,
+            Task(_(waiting.label), counts[name], url_for("admin.orders.index", waiting=name),
+                 waiting.tone),
+        )
+        for name, waiting in WAITING.items()
+    ]
+    stock_url = url_for("admin.products.index", stock="low")
+    jobs_url = url_for("admin.health.show")
+    return [
+        *of_orders,
+        ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
+        ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
+    ]
+
+
+def _channels_by_hand() -> list[str]:
+    return [found.name for found in payments.known() if found.is_confirmed_by_staff]
+
+
+def _count(select: sa.Select[tuple[int]]) -> int:
+    return int(session.scalar(sa.select(sa.func.count()).select_from(select.subquery())) or 0)

@@ -1,0 +1,76 @@
+"""How templates write amounts, moments and covers, and what every page knows of the shop."""
+
+import zlib
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.db import session
+from app.core.money import SYMBOLS, yuan
+from app.domain.catalog import preferences
+from app.domain.catalog.preferences import Preferences
+from app.web.shop import page_cache
+
+log = structlog.get_logger()
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters.update(money=money, when=when, cover=cover, glyph=glyph, device=device)
+    # In a page that is kept for every stranger a mark stands for the token.
+    app.jinja_env.globals["csrf_token"] = page_cache.csrf
+    app.context_processor(lambda: {"shop": shop(), "csrf_token": page_cache.csrf})
+
+
+def shop() -> Preferences:
+    """The merchant's preferences; the last known when the database does not answer, because the
+    page that says so needs the shop's name too."""
+    try:
+        return preferences.get()
+    except SQLAlchemyError as error:
+        session.rollback()
+        log.warning("shop.preferences_unread", error=type(error).__name__)
+        return preferences.last_known()
+
+
+def money(amount: int, currency: str = "CNY") -> str:
+    """Minor units as text: 1234567 → "¥12,345.67"."""
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{SYMBOLS[currency]}{yuan(abs(amount))}"
+
+
+def when(at: datetime) -> str:
+    """A moment in the shop's zone, the same in every language and as wide in every row."""
+    return f"{at.astimezone(ZoneInfo(shop().zone)):%Y-%m-%d %H:%M}"
+
+
+def cover(name: str) -> int:
+    """Which of the twelve covers a thing of this name has: always the same one."""
+    return zlib.crc32(name.encode()) % 12 + 1
+
+
+def glyph(name: str) -> str:
+    """The letter on a cover: the first letter or digit of the name."""
+    return next((letter.upper() for letter in name if letter.isalnum()), "·")
+
+
+# In this order: what is further down calls itself by the names of what stands above it, too.
+SYSTEMS = (
+    ("HarmonyOS", "HarmonyOS"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"),
+    ("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux"),
+)
+BROWSERS = (
+    ("MicroMessenger", "WeChat"), ("AlipayClient", "Alipay"), ("Edg", "Edge"),
+    ("Firefox", "Firefox"), ("QQBrowser", "QQ"), ("Chrome", "Chrome"), ("Safari", "Safari"),
+)
+
+
+def device(user_agent: str) -> str:
+    """A browser in words its owner recognises: "Android · Chrome"; empty when unknown."""
+    found = [
+        next((name for sign, name in signs if sign in user_agent), "")
+        for signs in (SYSTEMS, BROWSERS)
+    ]
+    return " · ".join(name for name in found if name)

@@ -1,0 +1,32 @@
+"""The payment channels as a buyer chooses among them."""
+
+from dataclasses import dataclass
+
+from flask_babel import gettext as _
+
+from app.domain.catalog import preferences
+from app.providers import payments
+
+
+@dataclass(frozen=True)
+class ChannelChoice:
+    name: str
+    label: str
+    note: str
+    icon: str
+
+
+def choices(currency: str) -> list[ChannelChoice]:
+    """The channels that take this currency, the preferred first."""
+    offered = payments.offered(
+        currency, has_bank_account=bool(preferences.get().bank_account)
+    )
+    return [
+        ChannelChoice(
+            name=channel.name,
+            label=_(channel.title),
+            note=_("转账后由店员确认到账") if channel.is_confirmed_by_staff else _("付款后自动发货"),
+            icon="landmark" if channel.is_confirmed_by_staff else "zap",
+        )
+        for channel in offered
+    ]

@@ -1,0 +1,38 @@
+"""In which language a page speaks: the reader's choice, else her account's, else her browser's."""
+
+from flask import Flask, g, request
+from flask_babel import Babel, get_locale
+
+LANGUAGES = ("zh", "en")
+THEMES = ("system", "light", "dark")
+YEAR = 365 * 24 * 3600
+
+babel = Babel()
+
+
+def init_app(app: Flask) -> None:
+    # The message ids are the Chinese sentences, so Chinese needs no catalogue.
+    babel.init_app(app, default_locale="zh", locale_selector=choose)
+    app.context_processor(lambda: {"language": language(), "theme": theme()})
+
+
+def choose() -> str:
+    """The cookie `language`, the account's language, `Accept-Language`, then Chinese."""
+    chosen = request.cookies.get("language")
+    if chosen in LANGUAGES:
+        return chosen
+    # Only who was already looked for: choosing a language is no reason to ask the database.
+    holder = g.get("holder")
+    if holder is not None and holder.language in LANGUAGES:
+        return str(holder.language)
+    return request.accept_languages.best_match(LANGUAGES) or "zh"
+
+
+def language() -> str:
+    return str(get_locale() or "zh")
+
+
+def theme() -> str:
+    """Light or dark as chosen on this device; "system" until somebody chooses."""
+    chosen = request.cookies.get("theme", "")
+    return chosen if chosen in THEMES else "system"

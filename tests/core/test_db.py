@@ -1,0 +1,65 @@
+"""One place commits; a unit is whole or nothing, and is run again when the database asks."""
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from app.core import audit, db
+from app.core.audit import AuditEntry
+from app.core.db import after_commit, session, transaction
+
+
+def entries() -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(AuditEntry)) or 0
+
+
+def test_what_raises_leaves_nothing_behind(app: Flask) -> None:
+    def work() -> None:
+        audit.record("test", "things", 1)
+        session.flush()
+        raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        transaction(work)
+
+    assert entries() == 0
+
+
+def test_a_unit_inside_a_unit_is_refused(app: Flask) -> None:
+    with pytest.raises(RuntimeError, match="do not nest"):
+        transaction(lambda: transaction(lambda: None))
+
+
+def test_a_change_outside_a_unit_is_refused(app: Flask) -> None:
+    with pytest.raises(RuntimeError, match=r"needs a transaction\(\)"):
+        audit.record("test", "things", 1)
+
+
+def test_calls_after_commit_are_made_once_and_only_when_it_committed(app: Flask) -> None:
+    called: list[str] = []
+
+    def fails() -> None:
+        after_commit(lambda: called.append("rolled back"))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        transaction(fails)
+    transaction(lambda: after_commit(lambda: called.append("committed")))
+    transaction(lambda: None)
+
+    assert called == ["committed"]
+
+
+def test_a_lost_race_for_a_unique_value_runs_the_unit_again(app: Flask) -> None:
+    runs = 0
+
+    def work() -> int:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            # What a second browser's insert meets when the first one's has just committed.
+            session.execute(sa.text("INSERT INTO preferences (name, value) VALUES ('a', '1')"))
+            session.execute(sa.text("INSERT INTO preferences (name, value) VALUES ('a', '2')"))
+        return runs
+
+    assert transaction(work) == 2
