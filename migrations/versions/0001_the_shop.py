@@ -644,6 +644,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("order_line_id IS NOT NULL"),
         sqlite_where=sa.text("order_line_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_codes_sold_last_four",
+        "codes",
+        ["last_four"],
+        unique=False,
+        postgresql_where=sa.text("order_line_id IS NOT NULL"),
+        sqlite_where=sa.text("order_line_id IS NOT NULL"),
+    )
     op.create_table(
         "imports",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -671,7 +679,7 @@ def upgrade() -> None:
             "data_key_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
         sa.Column("file_name", sa.Text(), nullable=False),
-        sa.Column("format", sa.JSON(), nullable=False),
+        sa.Column("file_format", sa.JSON(), nullable=False),
         sa.Column(
             "chunk_count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
@@ -863,6 +871,12 @@ def downgrade() -> None:
     op.drop_table("payment_events")
     op.drop_index(op.f("ix_imports_product_id"), table_name="imports")
     op.drop_table("imports")
+    op.drop_index(
+        "ix_codes_sold_last_four",
+        table_name="codes",
+        postgresql_where=sa.text("order_line_id IS NOT NULL"),
+        sqlite_where=sa.text("order_line_id IS NOT NULL"),
+    )
     op.drop_index(
         "ix_codes_order_line_id",
         table_name="codes",

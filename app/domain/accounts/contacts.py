@@ -88,5 +88,6 @@ def _phone(text: str) -> str:
 
 
 def _bad_phone() -> Refusal:
-    return Refusal(N_("这个手机号不对,请检查一下;中国大陆以外的号码请加上区号,例如 +852"),
-                   field="contact")
+    return Refusal(
+        N_("这个手机号不对,请检查一下;中国大陆以外的号码请加上区号,例如 +852"), field="contact"
+    )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -32,7 +33,7 @@ class Person(db.Model):
 
     __tablename__ = "people"
 
-    MOVES = {
+    MOVES: ClassVar = {
         PersonState.ACTIVE: {PersonState.DISABLED},
         PersonState.DISABLED: {PersonState.ACTIVE},
     }
@@ -95,7 +96,7 @@ class Session(db.Model):
 
 
 class Throttle(db.Model):
-    """Tries that did not succeed, by one key (an account, a network), and when the next may come."""
+    """Tries that did not succeed, by one key (an account, a network); when the next may come."""
 
     __tablename__ = "throttles"
 

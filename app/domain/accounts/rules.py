@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from app.core.errors import N_, Refusal
 from app.domain.accounts.models import Role
@@ -118,7 +119,7 @@ class Patience:
         if failures <= self.free:
             return timedelta(0)
         doublings = min(failures - self.free - 1, 30)
-        return min(self.first * 2**doublings, self.longest)
+        return min(self.first * (1 << doublings), self.longest)
 
 
 PATIENCE = {
@@ -159,32 +160,17 @@ def is_common(lowered: str) -> bool:
 
 
 KEYBOARD_RUNS = (
-    "01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm",
-    "1qaz2wsx3edc4rfv5tgb6yhn", "1q2w3e4r5t6y7u8i9o0p",
+    "01234567890123456789",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn",
+    "1q2w3e4r5t6y7u8i9o0p",
 )
 
 # The head of the published lists (SecLists, NCSC) with the ones usual in China; those of eight
 # symbols and more, because shorter ones are refused anyway.
 COMMON_PASSWORDS = frozenset(
-    """
-    password password1 password12 password123 password1234 passw0rd p@ssw0rd p@ssword pa55word
-    iloveyou iloveyou1 woaini1314 woaini520 woaini521 woaini123 5201314520 1314520520 520131400
-    qwerty123 qwerty12 qwertyui qwer1234 qwerasdf asdf1234 asdfasdf asdfghjk zxcvbnm1 zxcvbnm123
-    1qaz2wsx 1qaz@wsx 1qazxsw2 q1w2e3r4 q1w2e3r4t5 1q2w3e4r 1q2w3e4r5t qazwsxedc qazwsx123
-    abc12345 abc123456 abcd1234 abcde123 abcdef123 a1234567 a12345678 a123456789 aa123456
-    aa12345678 aaa123456 asd123456 qq123456 qq123456789 zxc123456 qwe123456 123456qq 123456aa
-    123456abc 12345678a 123456789a 1234567890a 11223344 1122334455 112233445566 12341234 12344321
-    123123123 123321123 123654789 147258369 159357456 789456123 741852963 963852741 987654321
-    0987654321 88888888 66668888 12345679 1234abcd 1234qwer 12345qwert 123qweasd 123qwe123
-    admin123 admin1234 admin888 admin12345 administrator root1234 root12345 welcome1 welcome123
-    letmein1 letmein123 monkey123 dragon123 football baseball superman batman123 sunshine princess
-    princess1 michael1 jennifer computer internet samsung1 iphone12 trustno1 whatever starwars
-    changeme changeme1 default1 testtest test1234 test12345 guest123 user1234 login123 master123
-    hello123 hello1234 helloworld secret123 killer123 shadow123 freedom1 mustang1 access14 charlie1
-    00000000 11111111 22222222 33333333 99999999 12121212 13131313 10101010 20202020 87654321
-    google123 facebook linkedin twitter1 wangwang xiaoming zhangsan lisi1234 taobao123 alipay123
-    wechat123 weixin123 tencent123 hardshelf hardshelf1 kamikami kami1234
-    """.split()
+    Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8").split()
 )
 
 

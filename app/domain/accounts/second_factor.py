@@ -96,7 +96,7 @@ def spend(person: Person, code: str) -> bool:
 
 
 def new_recovery_codes(person: Person) -> list[Secret]:
-    """Ten one-time codes in place of those there were; they are shown once and stored as indexes."""
+    """Ten one-time codes in place of those there were; shown once, and stored as indexes."""
     require_transaction()
     session.execute(sa.delete(RecoveryCode).where(RecoveryCode.person_id == person.id))
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
@@ -143,9 +143,7 @@ def _spend_recovery_code(person: Person, code: str) -> bool:
 
 
 def _recovery_code() -> str:
-    halves = (
-        "".join(secrets.choice(ids.ALPHABET) for _ in range(RECOVERY_HALF)) for _ in range(2)
-    )
+    halves = ("".join(secrets.choice(ids.ALPHABET) for _ in range(RECOVERY_HALF)) for _ in range(2))
     return "-".join(halves)
 
 

@@ -122,9 +122,7 @@ def touch(found: SignedIn) -> None:
     """Note that the session is in use; the caller asks `is_due_for_touch` first."""
     require_transaction()
     now = clock.now()
-    session.execute(
-        sa.update(Session).where(Session.id == found.session_id).values(seen_at=now)
-    )
+    session.execute(sa.update(Session).where(Session.id == found.session_id).values(seen_at=now))
     session.execute(sa.update(Person).where(Person.id == found.id).values(last_seen_at=now))
 
 
@@ -186,9 +184,7 @@ def living(person_id: int) -> list[Session]:
     now = clock.now()
     rows = session.scalars(
         sa.select(Session)
-        .where(
-            Session.person_id == person_id, Session.ended_at.is_(None), Session.expires_at > now
-        )
+        .where(Session.person_id == person_id, Session.ended_at.is_(None), Session.expires_at > now)
         .order_by(Session.seen_at.desc(), Session.id.desc())
     )
     return [row for row in rows if _lives(row, now)]

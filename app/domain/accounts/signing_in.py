@@ -97,9 +97,7 @@ def give_second_factor(holder: SignedIn, code: str, origin: Origin) -> Opened:
     return transaction(prove)
 
 
-def enrol_second_factor(
-    holder: SignedIn, code: str, origin: Origin
-) -> tuple[Opened, list[Secret]]:
+def enrol_second_factor(holder: SignedIn, code: str, origin: Origin) -> tuple[Opened, list[Secret]]:
     """Take the offered second factor into use; the session is proved by it. With recovery codes."""
 
     def enrol() -> tuple[Opened, list[Secret]]:

@@ -6,10 +6,11 @@ sent at once are a hundred counted guesses. Keys hold blind indexes and networks
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.core import clock
 from app.core.db import is_postgres, require_transaction, session
@@ -60,7 +61,7 @@ def take(guards: Sequence[Guard]) -> None:
     """Count a try as failed under every guard, or raise TooSoon and count nothing."""
     require_transaction()
     now = clock.now()
-    rows = _lock(guards)
+    rows = _lock(guards, now)
     wait = max((row.next_at - now for row in rows.values()), default=timedelta(0))
     if wait > timedelta(0):
         raise TooSoon(wait)
@@ -81,7 +82,7 @@ def succeeded(guards: Sequence[Guard]) -> None:
     """
     require_transaction()
     now = clock.now()
-    rows = _lock(guards)
+    rows = _lock(guards, now)
     for guard in guards:
         row = rows[guard.key]
         own = guard.kind in ("account", "second-factor")
@@ -90,11 +91,10 @@ def succeeded(guards: Sequence[Guard]) -> None:
     session.flush()
 
 
-def _lock(guards: Sequence[Guard]) -> dict[str, Throttle]:
+def _lock(guards: Sequence[Guard], now: datetime) -> dict[str, Throttle]:
     """The guards' rows, made where missing, locked in the one order that cannot dead-lock."""
     keys = sorted(guard.key for guard in guards)
-    now = clock.now()
-    insert = sa.dialects.postgresql.insert if is_postgres() else sa.dialects.sqlite.insert
+    insert = postgresql.insert if is_postgres() else sqlite.insert
     session.execute(
         insert(Throttle)
         .values([{"key": key, "failures": 0, "failed_at": now, "next_at": now} for key in keys])

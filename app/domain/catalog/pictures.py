@@ -23,8 +23,13 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 CONTENT_TYPE = "image/webp"
 
 BROKEN = (
-    UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError,
-    EOFError, struct.error,
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
 )
 
 

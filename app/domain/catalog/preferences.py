@@ -4,6 +4,7 @@ import time
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -64,10 +65,10 @@ def change(wanted: Mapping[str, object]) -> None:
     """Set these preferences; raises Refusal for the first that is not good. Audited."""
     require_transaction()
     before = asdict(_parse(_stored()))
-    after = Preferences(**(before | dict(wanted)))  # type: ignore[arg-type]
+    after = Preferences(**(before | dict(wanted)))
     for fault in faults(after):
         raise fault
-    changes = {
+    changes: dict[str, Any] = {
         name: [before[name], value]
         for name, value in asdict(after).items()
         if name in wanted and value != before[name]
@@ -113,8 +114,8 @@ def _remember(value: Preferences, bind: object) -> Preferences:
 
 
 def _stored() -> dict[str, str]:
-    rows = session.execute(sa.select(Preference.name, Preference.value))
-    return {name: value for name, value in rows}
+    rows = session.scalars(sa.select(Preference))
+    return {row.name: row.value for row in rows}
 
 
 def _parse(stored: Mapping[str, str]) -> Preferences:

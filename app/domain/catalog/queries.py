@@ -12,7 +12,7 @@ PUBLIC = (ProductState.ON_SALE, ProductState.OFF_SALE)
 
 def products(
     *, text: str = "", state: ProductState | None = None, category_id: int | None = None
-) -> sa.Select[tuple[Product]]:
+) -> sa.Select[Product]:
     """Products for the console, newest first in their position; archived ones only by `state`."""
     found = sa.select(Product).order_by(Product.position, Product.id.desc())
     if text:
@@ -24,7 +24,7 @@ def products(
     return found.where(Product.state != ProductState.ARCHIVED)
 
 
-def on_sale(*, text: str = "", category_id: int | None = None) -> sa.Select[tuple[Product]]:
+def on_sale(*, text: str = "", category_id: int | None = None) -> sa.Select[Product]:
     """Products a buyer may choose from, in the merchant's order."""
     return products(text=text, state=ProductState.ON_SALE, category_id=category_id)
 
@@ -96,7 +96,7 @@ def picture_digests(product_list: list[Product]) -> dict[int, str]:
     """The picture's digest of each product that has one, by product id; never loads a picture."""
     wanted = [product.picture_id for product in product_list if product.picture_id]
     rows = session.execute(sa.select(Picture.id, Picture.digest).where(Picture.id.in_(wanted)))
-    digests = {picture_id: digest for picture_id, digest in rows}
+    digests = dict(rows.all())
     return {
         product.id: digests[product.picture_id]
         for product in product_list

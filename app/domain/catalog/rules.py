@@ -22,8 +22,22 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SLUG_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 
 DESCRIPTION_TAGS = {
-    "p", "br", "hr", "h3", "h4", "strong", "em", "u", "s", "ul", "ol", "li", "blockquote", "code",
-    "pre", "a",
+    "p",
+    "br",
+    "hr",
+    "h3",
+    "h4",
+    "strong",
+    "em",
+    "u",
+    "s",
+    "ul",
+    "ol",
+    "li",
+    "blockquote",
+    "code",
+    "pre",
+    "a",
 }
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.core import audit
 from app.core.db import require_transaction, session
-from app.core.errors import Conflict, N_, Refusal
+from app.core.errors import N_, Conflict, Refusal
 from app.core.states import can_move, move
 from app.domain.catalog import pictures, rules
 from app.domain.catalog.models import Category, Product, ProductState
@@ -117,9 +117,9 @@ def _checked(fields: ProductFields) -> dict[str, Any]:
     return asdict(fields) | {"description": rules.safe_description(fields.description)}
 
 
-def _apply(thing: Product | Category, values: dict[str, Any]) -> dict[str, object]:
+def _apply(thing: Product | Category, values: dict[str, Any]) -> dict[str, Any]:
     """Set what differs; returns it as before → after, for the audit log."""
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     for name, after in values.items():
         before = getattr(thing, name)
         if before != after:

@@ -102,7 +102,7 @@ def _open(code: str, currency: str) -> int:
         code=code, kind=kind, currency=currency, may_go_negative=may_go_negative
     )
     session.add(account)
-    session.flush([account])
+    session.flush()
     session.add(LedgerBalance(account_id=account.id, balance=0))
     session.flush()
     return account.id

@@ -106,7 +106,7 @@ def add_payment(order: Order, channel: str, now: datetime) -> Payment:
         created_at=now,
     )
     session.add(payment)
-    session.flush([payment])
+    session.flush()
     later(
         "app.domain.orders.jobs.watch",
         payment.id,

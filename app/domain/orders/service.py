@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from app.core import audit, clock
+from app.core import audit, clock, ids
+from app.core.crypto import Secret
 from app.core.db import session
 from app.core.errors import Conflict, N_, NotFound, Refusal
 from app.core.outbox import later
@@ -87,6 +88,16 @@ def deliver_again(order_id: int, today: date) -> None:
         settling.deliver(order, today)
     except vault.Shortfall:
         raise Conflict(N_("库存不足,请先补货再发货")) from None
+
+
+def new_link(order_id: int) -> Secret:
+    """A new secret for the order's link; the one before stops working."""
+    order = queries.lock(order_id)
+    token = ids.token()
+    order.token_hash = ids.hash_token(token)
+    audit.record("order.link", "orders", order.id)
+    session.flush()
+    return Secret(token)
 
 
 def holding_of(order: Order, line: OrderLine) -> vault.Holding:

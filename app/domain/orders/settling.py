@@ -47,7 +47,7 @@ class Receipt:
 def settle(receipt: Receipt, today: date) -> Verdict:
     """Take a receipt exactly once; the same one again changes nothing."""
     now = clock.now()
-    verdict = _judge(receipt, today, now)
+    verdict, payment_id = _judge(receipt, today, now)
     # After the judgement, which is made under the payment's lock: a message that comes twice at
     # once is judged one after the other, and the second finds the payment already paid.
     db.insert_once(
@@ -55,6 +55,7 @@ def settle(receipt: Receipt, today: date) -> Verdict:
         "channel,event_id",
         channel=receipt.channel,
         event_id=receipt.event_id,
+        payment_id=payment_id,
         number=receipt.number,
         trade_number=receipt.trade_number,
         amount=receipt.amount,
@@ -66,18 +67,25 @@ def settle(receipt: Receipt, today: date) -> Verdict:
     return verdict
 
 
-def _judge(receipt: Receipt, today: date, now: datetime) -> Verdict:
+def _judge(receipt: Receipt, today: date, now: datetime) -> tuple[Verdict, int | None]:
     found = queries.lock_with_payment(receipt.number)
     if found is None or found[1].channel != receipt.channel:
-        return Verdict.UNKNOWN
+        return Verdict.UNKNOWN, None
     order, payment = found
     if payment.state not in (PaymentState.PENDING, PaymentState.CLOSED):
-        return Verdict.ALREADY
+        return Verdict.ALREADY, payment.id
     payment.trade_number = receipt.trade_number
     payment.payer = receipt.payer
     payment.received = receipt.amount
     payment.paid_at = now
     outbox.call_off(watch_key(payment.id))
+    return _place_money(order, payment, receipt, today, now), payment.id
+
+
+def _place_money(
+    order: Order, payment: Payment, receipt: Receipt, today: date, now: datetime
+) -> Verdict:
+    """Where money that really came belongs: the order that wants it, or suspense."""
     if (receipt.amount, receipt.currency) != (payment.amount, payment.currency):
         return _into_suspense(payment, Verdict.MISMATCH)
     if order.state in UNPAID:

@@ -1,13 +1,16 @@
 """What staff do to a whole batch: freeze, unfreeze, void, change its expiry. Each with a reason."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
 from app.core import audit, clock
+from app.core.actors import actor
 from app.core.db import session
-from app.core.errors import Conflict, N_, NotFound, Refusal
+from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import StateChange, can_move, move
 from app.domain.catalog.models import Product
@@ -15,12 +18,58 @@ from app.domain.vault.models import Batch, BatchState, Code, CodeState
 
 # One statement's worth: some seconds on PostgreSQL, and other writers get their turn in between.
 CODES_PER_STEP = 50_000
+NAME_LENGTH = 60
+NOTE_LENGTH = 500
+MAX_COST = 100_000_000
 LOOK_AGAIN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class BatchDetails:
+    """What staff say about codes that come together; the cost of one in minor units."""
+
+    name: str
+    supplier: str = ""
+    unit_cost: int = 0
+    expires_on: date | None = None
+    note: str = ""
+
+
+def faults(details: BatchDetails, today: date) -> Iterator[Refusal]:
+    """All that is wrong with the details, each fault naming its field."""
+    if not 1 <= len(details.name) <= NAME_LENGTH:
+        yield Refusal(N_("批次名称要有 1 到 %(most)s 个字"), field="name", most=NAME_LENGTH)
+    if len(details.supplier) > NAME_LENGTH:
+        yield Refusal(N_("最多 %(most)s 个字"), field="supplier", most=NAME_LENGTH)
+    if len(details.note) > NOTE_LENGTH:
+        yield Refusal(N_("最多 %(most)s 个字"), field="note", most=NOTE_LENGTH)
+    if not 0 <= details.unit_cost <= MAX_COST:
+        yield Refusal(N_("成本要在 0 到 100 万元之间"), field="unit_cost")
+    if details.expires_on is not None and details.expires_on < today:
+        yield Refusal(N_("到期日已经过了,请检查年份"), field="expires_on")
+
+
+def create(
+    product_id: int, details: BatchDetails, data_key_id: int, *, is_generated: bool = False
+) -> Batch:
+    """An empty batch that takes codes in; it does not sell before it is moved to open."""
+    batch = Batch(
+        uid=os.urandom(16),
+        product_id=product_id,
+        data_key_id=data_key_id,
+        state=BatchState.IMPORTING,
+        is_generated=is_generated,
+        created_by=actor(),
+        **asdict(details),
+    )
+    session.add(batch)
+    session.flush()
+    return batch
 
 
 def batches(
     *, text: str = "", product_id: int | None = None, state: BatchState | None = None
-) -> sa.Select[tuple[Batch, Product]]:
+) -> sa.Select[Batch, Product]:
     """Batches with their products for the console, newest first."""
     found = (
         sa.select(Batch, Product)
@@ -83,7 +132,7 @@ def void(batch_id: int, *, reason: str) -> None:
 
 
 def change_expiry(batch_id: int, expires_on: date | None, *, reason: str) -> None:
-    """Set the last day on which its codes may be sold; None is no such day."""
+    """Set the last day on which its codes may be sold; None is no such day, a past one ends it."""
     batch = lock_batch(batch_id)
     if batch.state == BatchState.VOID:
         raise Conflict(N_("批次已经作废,不能再改"))

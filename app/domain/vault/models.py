@@ -28,7 +28,7 @@ class Batch(db.Model):
     __table_args__ = (sa.Index("ix_batches_selling", "product_id", "state"),)
 
     MOVES = {
-        BatchState.IMPORTING: {BatchState.OPEN},
+        BatchState.IMPORTING: {BatchState.OPEN, BatchState.VOID},
         BatchState.OPEN: {BatchState.FROZEN, BatchState.VOID},
         BatchState.FROZEN: {BatchState.OPEN, BatchState.VOID},
         BatchState.VOID: set(),
@@ -80,6 +80,12 @@ class Code(db.Model):
         sa.Index(
             "ix_codes_order_line_id",
             "order_line_id",
+            postgresql_where=sa.text("order_line_id IS NOT NULL"),
+            sqlite_where=sa.text("order_line_id IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_codes_sold_last_four",
+            "last_four",
             postgresql_where=sa.text("order_line_id IS NOT NULL"),
             sqlite_where=sa.text("order_line_id IS NOT NULL"),
         ),
@@ -140,7 +146,8 @@ class Import(db.Model):
     data_key_id: Mapped[int] = mapped_column(sa.ForeignKey(DataKeyRow.id))
     file_name: Mapped[str]
     # How the file is read (reading.Format as JSON) and which columns were chosen.
-    format: Mapped[dict[str, Any]]
+    # Named otherwise in the table: to PostgreSQL `format json` is a clause.
+    format: Mapped[dict[str, Any]] = mapped_column("file_format")
     chunk_count: Mapped[int] = mapped_column(default=0)
     chunks_done: Mapped[int] = mapped_column(default=0)
     line_count: Mapped[int] = mapped_column(default=0)

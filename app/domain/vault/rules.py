@@ -7,7 +7,7 @@ from app.core.crypto import context
 
 LONGEST = 512
 GROUP = 4
-PASSWORD_MARK = "\x1f"
+UNIT_SEPARATOR = "\x1f"
 
 # Spaces and marks that nobody sees, which copying brings along: cut from both ends.
 EDGES = (
@@ -35,12 +35,12 @@ def join_content(content: Content) -> str:
     """One text to seal."""
     if content.password is None:
         return content.code
-    return f"{content.code}{PASSWORD_MARK}{content.password}"
+    return f"{content.code}{UNIT_SEPARATOR}{content.password}"
 
 
 def split_content(text: str) -> Content:
     """The inverse of `join_content`."""
-    code, mark, password = text.partition(PASSWORD_MARK)
+    code, mark, password = text.partition(UNIT_SEPARATOR)
     return Content(code, password if mark else None)
 
 

@@ -27,7 +27,7 @@ def sells(today: date) -> sa.ColumnElement[bool]:
     )
 
 
-def sellable_batches(product_id: int, today: date) -> sa.Select[tuple[int]]:
+def sellable_batches(product_id: int, today: date) -> sa.Select[int]:
     """Ids of the batches that sell, in the order they are sold: first what expires first."""
     return (
         sa.select(Batch.id)
@@ -52,7 +52,7 @@ def stock_of(product_ids: Sequence[int], today: date, cap: int = CAP) -> dict[in
     )
     count = sa.select(sa.func.count()).select_from(shelf).scalar_subquery()
     rows = session.execute(sa.select(Product.id, count).where(Product.id.in_(product_ids)))
-    return {product_id: left for product_id, left in rows}
+    return dict(rows.all())
 
 
 def has_stock(product_id: int, today: date) -> bool:

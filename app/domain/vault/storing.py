@@ -10,11 +10,15 @@ import sqlalchemy as sa
 from app.core import db, keys
 from app.core.db import require_transaction, session
 from app.domain.vault.models import Batch, Code, CodeState
-from app.domain.vault.rules import unsold_context
+from app.domain.vault.rules import Content, join_content, last_four, normalise, unsold_context
 
-COLUMNS = ("uid", "batch_id", "state", "sealed", "lookup", "last_four")
+COPY = "COPY codes (uid, batch_id, state, sealed, lookup, last_four) FROM STDIN (FORMAT BINARY)"
 COPY_TYPES = ("bytea", "int8", "varchar", "bytea", "bytea", "text")
-COPY = f"COPY codes ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+INSERT = (
+    "INSERT INTO codes (uid, batch_id, state, sealed, lookup, last_four) VALUES (?, ?, ?, ?, ?, ?)"
+)
+# One scope for the whole store: a code is in it once, whatever product it is of.
+SCOPE = "code"
 # SQLite takes 32766 parameters a statement.
 LOOKUPS_PER_QUERY = 10_000
 
@@ -28,12 +32,18 @@ class NewCode(NamedTuple):
 
 
 class SealedCode(NamedTuple):
-    """A row of `codes`, in the order of COLUMNS without batch and state."""
+    """A code that is ready to be a row."""
 
     uid: bytes
     sealed: bytes
     lookup: bytes
     last_four: str
+
+
+def new_code(content: Content, *, case_sensitive: bool) -> NewCode:
+    """A code as it is stored; the blind index is of the code alone, not of its password."""
+    lookup = keys.index(SCOPE, normalise(content.code, case_sensitive=case_sensitive))
+    return NewCode(join_content(content), lookup, last_four(content.code))
 
 
 def seal(batch: Batch, codes: Sequence[NewCode]) -> list[SealedCode]:
@@ -84,9 +94,8 @@ def store(batch_id: int, codes: Iterable[SealedCode]) -> int:
     if db.is_postgres():
         _copy(rows)
     else:
-        marks = ", ".join("?" * len(COLUMNS))
-        statement = f"INSERT INTO codes ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608
-        session.connection().exec_driver_sql(statement, rows)
+        # Not the ORM's insert: with a million rows its bookkeeping costs more than the database.
+        session.connection().exec_driver_sql(INSERT, rows)
     session.execute(
         sa.update(Batch)
         .where(Batch.id == batch_id)
@@ -109,5 +118,6 @@ def _copy(rows: Sequence[tuple[Any, ...]]) -> None:
 
 def _psycopg() -> psycopg.Connection[Any]:
     """The driver's own connection, in the session's transaction: COPY has no other way in."""
-    raw: psycopg.Connection[Any] = session.connection().connection.driver_connection
+    raw = session.connection().connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
     return raw

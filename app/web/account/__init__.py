@@ -2,8 +2,8 @@
 
 from flask import Blueprint
 
-from app.web.account import people, profile, sessions
+from app.web.account import invitation, people, profile, sessions
 
 account = Blueprint("account", __name__)
-for part in (sessions, people, profile):
+for part in (sessions, people, profile, invitation):
     account.register_blueprint(part.routes)

@@ -56,10 +56,12 @@ def _next() -> str:
     return safe_next(request.values.get("next", ""), url_for("account.profile.show"))
 
 
-def _page(
-    contact: str = "", errors: dict[str, str] | None = None, status: int = 200
-) -> Response:
+def _page(contact: str = "", errors: dict[str, str] | None = None, status: int = 200) -> Response:
     return render(
-        "account/registration.html", status=status, contact=contact, errors=errors or {},
-        least=rules.PASSWORD_LEAST, next=_next(),
+        "account/registration.html",
+        status=status,
+        contact=contact,
+        errors=errors or {},
+        least=rules.PASSWORD_LEAST,
+        next=_next(),
     )

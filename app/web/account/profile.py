@@ -46,7 +46,10 @@ def update_language() -> Response:
     if chosen in translation.LANGUAGES:
         transaction(lambda: service.speak(person_id, chosen))
         response.set_cookie(
-            "language", chosen, max_age=translation.YEAR, samesite="Lax",
+            "language",
+            chosen,
+            max_age=translation.YEAR,
+            samesite="Lax",
             secure=current_app.config["SESSION_COOKIE_SECURE"],
         )
     return response

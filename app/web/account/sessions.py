@@ -35,7 +35,9 @@ def create() -> Response:
     holder = visitor.holder()
     try:
         opened = signing_in.sign_in(
-            Contact.parse(typed), password, visitor.origin(),
+            Contact.parse(typed),
+            password,
+            visitor.origin(),
             instead_of=holder.session_id if holder else None,
         )
     except Refusal as refusal:
@@ -77,9 +79,7 @@ def _next() -> str:
     return safe_next(request.values.get("next", ""), url_for("account.profile.show"))
 
 
-def _page(
-    contact: str = "", errors: dict[str, str] | None = None, status: int = 200
-) -> Response:
+def _page(contact: str = "", errors: dict[str, str] | None = None, status: int = 200) -> Response:
     return render(
         "account/sign_in.html", status=status, contact=contact, errors=errors or {}, next=_next()
     )

@@ -7,8 +7,10 @@ from app.web.admin import (
     console,
     health,
     home,
+    orders,
     people,
     profile,
+    reveals,
     second_factor,
     settings,
     sign_in,
@@ -17,5 +19,17 @@ from app.web.admin import (
 
 admin = Blueprint("admin", __name__)
 admin.context_processor(lambda: {"console": console.Console()})
-for part in (sign_in, second_factor, step_up, profile, home, people, audit, health, settings):
+for part in (
+    sign_in,
+    second_factor,
+    step_up,
+    profile,
+    home,
+    orders,
+    reveals,
+    people,
+    audit,
+    health,
+    settings,
+):
     admin.register_blueprint(part.routes)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from flask import request, url_for
+from flask import current_app, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
@@ -60,8 +60,14 @@ class Console:
         return [
             {"label": _(label) if label else "", "links": links}
             for label, places in SECTIONS
-            if (links := [_link(place, here) for place in places
-                          if current_user.may(place.permission)])
+            if (
+                links := [
+                    _link(place, here)
+                    for place in places
+                    if current_user.may(place.permission)
+                    and place.endpoint in current_app.view_functions
+                ]
+            )
         ]
 
     @cached_property

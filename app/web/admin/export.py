@@ -17,6 +17,8 @@ from app.core.db import session, transaction
 from app.domain.catalog import preferences
 from app.web import access
 
+Found = sa.Select[*tuple[Any, ...]]
+
 CHUNK = 500
 # What makes a spreadsheet compute a cell (OWASP ASVS 5.0, 1.2.10), full-width forms included.
 FORMULA_SIGNS = tuple("=+-@\t\r\n\0＝＋－＠")
@@ -35,7 +37,7 @@ class Column:
 
 def send(
     name: str,
-    found: sa.Select[Any],
+    found: Found,
     model: type[Any],
     columns: Sequence[Column],
     *,
@@ -85,7 +87,10 @@ def yuan(amount: int) -> Decimal:
 
 
 def _lines(
-    found: sa.Select[Any], model: type[Any], columns: Sequence[Column], ids: Sequence[int]
+    found: Found,
+    model: type[Any],
+    columns: Sequence[Column],
+    ids: Sequence[int],
 ) -> Iterator[str]:
     # The mark at the beginning is what tells Excel that this is UTF-8.
     yield "\ufeff" + _line([_(column.title) for column in columns])

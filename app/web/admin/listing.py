@@ -21,13 +21,13 @@ from app.core.db import session
 from app.core.errors import N_
 from app.domain.catalog import preferences
 from app.web.admin import export
+from app.web.admin.export import Found
 from app.web.render import render
 
 SIZES = (20, 50, 100)
 TEXT_LENGTH = 100
 
 Condition = sa.ColumnElement[bool]
-Found = sa.Select[Any]
 # (value, words in the reader's language)
 Options = Sequence[tuple[str, str]]
 
@@ -89,8 +89,8 @@ class Listing:
         page: str,
         fragment: str | None = None,
         *,
-        beside: Callable[[Sequence[Any]], Mapping[str, object]] | None = None,
-        **context: object,
+        beside: Callable[[Sequence[Any]], Mapping[str, Any]] | None = None,
+        **context: Any,
     ) -> Response:
         """The page with `list` (a Shown) in its context, or the file.
 
@@ -99,8 +99,12 @@ class Listing:
         asked = self.ask(request.args)
         if asked.wants_file and self.export_permission:
             return export.send(
-                self.name, self._in_order(found, asked), self.model, self.columns,
-                permission=self.export_permission, back=self._url(asked, page=asked.page),
+                self.name,
+                self._in_order(found, asked),
+                self.model,
+                self.columns,
+                permission=self.export_permission,
+                back=self._url(asked, page=asked.page),
                 note=asked.filters(),
             )
         shown = self.show(found, asked)
@@ -229,7 +233,7 @@ class Shown:
 
     @property
     def hint(self) -> str:
-        return _(self.listing.search.hint) if self.listing.search else ""
+        return str(_(self.listing.search.hint)) if self.listing.search else ""
 
     def selects(self) -> list[tuple[str, str, Options, str]]:
         """(name, label, options, chosen) of every select of the filter form."""

@@ -1,4 +1,4 @@
-"""What waits for a person: counted in one place, and each count a link to exactly what it counts."""
+"""What waits for a person: counted in one place, each count a link to just what it counts."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -156,8 +156,12 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
     of_orders = [
         (
             waiting.permission,
-            Task(_(waiting.label), counts[name], url_for("admin.orders.index", waiting=name),
-                 waiting.tone),
+            Task(
+                _(waiting.label),
+                counts[name],
+                url_for("admin.orders.index", waiting=name),
+                waiting.tone,
+            ),
         )
         for name, waiting in WAITING.items()
     ]
@@ -171,8 +175,9 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
 
 
 def _channels_by_hand() -> list[str]:
-    return [found.name for found in payments.known() if found.is_confirmed_by_staff]
+    channels = payments.offered("CNY", has_bank_account=True)
+    return [found.name for found in channels if found.is_confirmed_by_staff]
 
 
-def _count(select: sa.Select[tuple[int]]) -> int:
+def _count(select: sa.Select[int]) -> int:
     return int(session.scalar(sa.select(sa.func.count()).select_from(select.subquery())) or 0)

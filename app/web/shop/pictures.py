@@ -24,6 +24,4 @@ def show_small(digest: str) -> Response:
 
 
 def _picture(content: bytes) -> Response:
-    return Response(
-        content, mimetype=pictures.CONTENT_TYPE, headers={"Cache-Control": FOREVER}
-    )
+    return Response(content, mimetype=pictures.CONTENT_TYPE, headers={"Cache-Control": FOREVER})

@@ -37,8 +37,11 @@ def test_a_name_and_a_price_are_enough() -> None:
         ("none at a time", {"min_per_order": 0}, "min_per_order"),
         ("most below least", {"min_per_order": 3, "max_per_order": 2}, "max_per_order"),
         ("the whole store at once", {"max_per_order": 501}, "max_per_order"),
-        ("a buyer may have less than one order", {"min_per_order": 2, "max_per_buyer": 1},
-         "max_per_buyer"),
+        (
+            "a buyer may have less than one order",
+            {"min_per_order": 2, "max_per_buyer": 1},
+            "max_per_buyer",
+        ),
         ("a warning below zero", {"low_stock_at": -1}, "low_stock_at"),
         ("a link that is a script", {"use_url": "javascript:alert(1)"}, "use_url"),
         ("a summary like a novel", {"summary": "长" * 121}, "summary"),
@@ -87,7 +90,11 @@ def test_a_made_up_slug_is_one() -> None:
         ("a style", '<p style="position:fixed" class="x">好</p>', "<p>好</p>"),
         ("a picture that tells who looks", '<img src="https://spy.example/1">好', "好"),
         ("a frame", '<iframe src="https://spy.example"></iframe>好', "好"),
-        ("a script in a link", '<a href="javascript:x()">去</a>', '<a rel="noopener nofollow">去</a>'),
+        (
+            "a script in a link",
+            '<a href="javascript:x()">去</a>',
+            '<a rel="noopener nofollow">去</a>',
+        ),
         ("a half-open tag", "好<b", "好"),
         ("a comment", "<!-- x -->好", "好"),
     ],
@@ -102,6 +109,10 @@ def test_plain_text_comes_back_to_the_form_as_it_was_typed(text: str) -> None:
 
 
 def test_saving_what_the_form_shows_changes_nothing() -> None:
-    for typed in ("<h3>标题</h3><p>好</p>", "第一段\n\n第二段", '看<a href="https://x.example">这里</a>'):
+    for typed in (
+        "<h3>标题</h3><p>好</p>",
+        "第一段\n\n第二段",
+        '看<a href="https://x.example">这里</a>',
+    ):
         once = safe_description(typed)
         assert safe_description(editable_description(once)) == once

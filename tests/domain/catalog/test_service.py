@@ -165,9 +165,7 @@ def test_a_category_in_use_is_not_removed(app: Flask) -> None:
 def test_an_empty_category_is_renamed_and_removed(app: Flask) -> None:
     category = transaction(lambda: service.create_category("会员", slug="vip"))
 
-    transaction(
-        lambda: service.change_category(category.id, name="年卡", slug="year", position=5)
-    )
+    transaction(lambda: service.change_category(category.id, name="年卡", slug="year", position=5))
     assert queries.find_category("year").name == "年卡"
 
     transaction(lambda: service.remove_category(category.id))

@@ -1,0 +1,75 @@
+"""What the console calls acts, things and roles; a test holds that every act has its words."""
+
+from flask_babel import gettext as _
+
+from app.core.errors import N_
+from app.domain.accounts.models import Role
+from app.domain.accounts.rules import ROLE_WORDS
+
+ACTIONS = {
+    "audit.export": N_("导出操作日志"),
+    "batch.create": N_("新建批次"),
+    "batch.expiry": N_("更改批次有效期"),
+    "batch.freeze": N_("冻结批次"),
+    "batch.unfreeze": N_("解冻批次"),
+    "batch.void": N_("作废批次"),
+    "category.change": N_("修改分类"),
+    "category.create": N_("新建分类"),
+    "category.remove": N_("删除分类"),
+    "code.replace": N_("补发卡密"),
+    "code.reveal": N_("查看卡密明文"),
+    "job.retry": N_("重试失败的任务"),
+    "order.deliver": N_("手动发货"),
+    "order.refund": N_("申请退款"),
+    "order.undelivered": N_("发货未成"),
+    "payment.confirm": N_("确认到账"),
+    "payment.suspense": N_("款项待处理"),
+    "people.export": N_("导出成员"),
+    "person.disable": N_("停用账号"),
+    "person.enable": N_("恢复账号"),
+    "person.end_sessions": N_("强制退出登录"),
+    "person.invite": N_("邀请成员"),
+    "person.new_link": N_("生成设置密码的链接"),
+    "person.password": N_("更改密码"),
+    "person.recovery_code": N_("用恢复码登录"),
+    "person.recovery_codes": N_("更换恢复码"),
+    "person.register": N_("买家注册"),
+    "person.role": N_("更改角色"),
+    "person.second_factor": N_("更改两步验证"),
+    "preferences.change": N_("更改店铺设置"),
+    "problem.answer": N_("答复买家的问题"),
+    "product.change": N_("修改商品"),
+    "product.create": N_("新建商品"),
+    "product.picture": N_("更换商品图片"),
+    "product.state": N_("商品上下架"),
+    "refund.confirm": N_("确认退款已付"),
+    "refund.refused": N_("退款被渠道拒绝"),
+    "refund.resend": N_("重发退款"),
+    "session.begin": N_("登录后台"),
+    "session.step_up": N_("再次验证身份"),
+}
+
+SUBJECTS = {
+    "orders": N_("订单"),
+    "payments": N_("付款"),
+    "refunds": N_("退款"),
+    "products": N_("商品"),
+    "categories": N_("分类"),
+    "batches": N_("批次"),
+    "codes": N_("卡密"),
+    "imports": N_("导入"),
+    "people": N_("账号"),
+    "preferences": N_("店铺设置"),
+    "outbox": N_("后台任务"),
+    "audit": N_("操作日志"),
+}
+
+
+def action_words(action: str) -> str:
+    """An act in the reader's language."""
+    return str(_(ACTIONS[action])) if action in ACTIONS else action
+
+
+def role_words(role: Role | None) -> str:
+    """A role in the reader's language; no role is a buyer."""
+    return str(_(ROLE_WORDS[role]) if role is not None else _("买家"))

@@ -1,0 +1,75 @@
+"""What the merchant decides about the shop."""
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask_babel import gettext as _
+
+from app.core.db import transaction
+from app.core.errors import N_, Refusal
+from app.domain.catalog import preferences
+from app.web.access import staff
+from app.web.errors import words
+from app.web.render import render
+
+routes = Blueprint("settings", __name__)
+
+ACCENT_WORDS = {
+    "pine": N_("松绿"),
+    "indigo": N_("靛蓝"),
+    "cinnabar": N_("朱红"),
+    "plum": N_("梅紫"),
+    "ochre": N_("赭黄"),
+    "ink": N_("墨黑"),
+}
+TEXTS = ("name", "support", "announcement", "accent", "zone")
+NUMBERS = ("hold_minutes", "low_stock_at")
+
+
+@routes.get("/admin/settings")
+@staff("settings.view")
+def show() -> Response:
+    return _page()
+
+
+@routes.post("/admin/settings")
+@staff("settings.change")
+def update() -> Response:
+    wanted: dict[str, object] = {
+        name: request.form[name].replace("\r\n", "\n").replace("\0", "").strip()
+        for name in TEXTS
+        if name in request.form
+    }
+    for name in NUMBERS:
+        if name in request.form:
+            wanted[name] = request.form.get(name, -1, type=int)
+    return _change(wanted)
+
+
+@routes.post("/admin/settings/bank-account")
+@staff("settings.change", step_up=True)
+def update_bank_account() -> Response:
+    """Where buyers transfer their money to: whoever changes it must be who they say."""
+    text = request.form.get("bank_account", "").replace("\r\n", "\n").replace("\0", "").strip()
+    return _change({"bank_account": text})
+
+
+def _change(wanted: dict[str, object]) -> Response:
+    try:
+        transaction(lambda: preferences.change(wanted))
+    except Refusal as refusal:
+        typed = {name: request.form.get(name, "") for name in wanted}
+        return _page(typed, {refusal.field: words(refusal)}, refusal.status)
+    flash(_("设置已保存"), "good")
+    return redirect(url_for("admin.settings.show"), 303)  # type: ignore[return-value]
+
+
+def _page(
+    typed: dict[str, str] | None = None, errors: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    return render(
+        "admin/settings.html",
+        status=status,
+        preferences=preferences.get(),
+        typed=typed or {},
+        accents=[(accent, _(ACCENT_WORDS[accent])) for accent in preferences.ACCENTS],
+        errors=errors or {},
+    )
