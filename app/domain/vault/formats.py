@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.core.errors import N_, Refusal
-from app.domain.vault.rules import tidy
+from app.domain.vault.rules import EDGES, tidy
 
 FAULT = "\0"
 UNDECODABLE, OVERLONG, CONTROL = "\0u", "\0l", "\0c"
@@ -177,14 +177,13 @@ def with_layout(known: Format, chunk_text: bytes, delimiter: str | None = None) 
     sample = chunk_text.decode().split("\n", SAMPLE_LINES)[:SAMPLE_LINES]
     lines = [line for line in sample if line.strip()]
     if delimiter is None:
-        delimiter = known.delimiter or _delimiter(lines)
+        delimiter = "\t" if known.kind is Kind.XLSX else _delimiter(lines)
     rows = [row for line in lines if (row := cells(line, delimiter))]
     if not rows:
         return replace(known, delimiter=delimiter)
     names = [_name(cell) for cell in rows[0]]
     has_header = any(name in NAMES for name in names)
-    widths = Counter(map(len, rows))
-    count = max(widths, key=lambda width: (widths[width], width))
+    ((count, _),) = Counter(map(len, rows)).most_common(1)
     code, password = _columns(names) if has_header else (0, None)
     if delimiter == "----" and count == 2 and not has_header:
         # 卡号----密码 is what everybody writes; code and password are never left apart.
@@ -206,7 +205,7 @@ def cells(line: str, delimiter: str) -> list[str]:
     if delimiter == SPACES:
         return line.split()
     if '"' not in line or len(delimiter) > 1:
-        return [tidy(cell) for cell in line.split(delimiter)]
+        return [cell.strip(EDGES) for cell in line.split(delimiter)]
     if line.count('"') % 2:
         return []
     try:
@@ -256,8 +255,9 @@ def _columns(names: list[str]) -> tuple[int, int | None]:
     if password is None:
         password = either
     if code is None:
-        # Only the password is named: it is the code, unless a column stands before it.
-        code = 0
+        # None has a name of a code: the first with a name unknown to us, then one that is secret.
+        unknown = (column for column, name in enumerate(names) if name not in NAMES)
+        code = next(unknown, password or 0)
     return code, None if password == code else password
 
 

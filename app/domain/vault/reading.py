@@ -8,7 +8,7 @@ alone. Both ends of such a field are refused, for their quotes do not match.
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import dropwhile, islice
+from itertools import chain, dropwhile, islice
 from typing import Any, BinaryIO, NamedTuple
 
 from app.core.errors import N_
@@ -26,6 +26,7 @@ from app.domain.vault.formats import (
     Kind,
     cells,
     detect,
+    encoding_of,
     encoding_of_lines,
     with_layout,
 )
@@ -142,8 +143,13 @@ def _text(upload: BinaryIO, encoding: str) -> Iterator[str]:
 
 
 def _as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    head = next(blocks, b"")
+    if encoding == "utf-16":
+        # Chosen by the merchant, who does not know the byte order either.
+        guessed = encoding_of(head)
+        encoding = guessed if guessed.startswith(encoding) else "utf-16-le"
     decoder = codecs.getincrementaldecoder(encoding)("replace")
-    for block in blocks:
+    for block in chain([head], blocks):
         yield decoder.decode(block).encode()
     yield decoder.decode(b"", final=True).encode()
 

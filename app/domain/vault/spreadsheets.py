@@ -77,8 +77,9 @@ def _refusing() -> Iterator[None]:
         LookupError,
         RuntimeError,
         ValueError,
-    ) as error:
-        raise Refusal(BROKEN, field="file") from error
+    ):
+        # Not chained: those errors quote cells.
+        raise Refusal(BROKEN, field="file") from None
 
 
 def _refuse_bomb(parts: Sequence[zipfile.ZipInfo]) -> None:

@@ -42,7 +42,8 @@ def test_a_product_begins_as_a_draft_with_a_slug_of_its_own(app: Flask) -> None:
     product, other = create(), create()
 
     assert product.state == ProductState.DRAFT
-    assert product.slug and product.slug != other.slug
+    assert product.slug
+    assert product.slug != other.slug
     with pytest.raises(NotFound):
         queries.find_public(product.slug)
 

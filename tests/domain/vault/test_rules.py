@@ -124,14 +124,18 @@ def test_case_counts_where_the_product_says_so() -> None:
     assert normalise("aB-c", case_sensitive=True) != normalise("ab-c", case_sensitive=True)
 
 
-@given(TEXT, st.booleans())
-def test_a_code_is_compared_by_something_that_stays_what_it_is(
+@given(st.text("aB1 -—\u3000\xa0ａＢ１－中文"), st.booleans())
+def test_what_is_compared_does_not_change_by_doing_it_again(
     text: str, case_sensitive: bool
 ) -> None:
     once = normalise(text, case_sensitive=case_sensitive)
 
     assert normalise(once, case_sensitive=case_sensitive) == once
-    assert bool(once) == bool(text)
+
+
+@given(TEXT, st.booleans())
+def test_a_code_is_never_compared_as_nothing(text: str, case_sensitive: bool) -> None:
+    assert bool(normalise(text, case_sensitive=case_sensitive)) == bool(text)
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["C"]), min_size=1))
