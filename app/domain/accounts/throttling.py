@@ -60,9 +60,10 @@ def of_second_factor(person_id: int) -> list[Guard]:
 def take(guards: Sequence[Guard]) -> None:
     """Count a try as failed under every guard, or raise TooSoon and count nothing."""
     require_transaction()
+    rows = _lock(guards)
+    # After the wait for the locks: whoever was first has moved the rows on meanwhile.
     now = clock.now()
-    rows = _lock(guards, now)
-    wait = max((row.next_at - now for row in rows.values()), default=timedelta(0))
+    wait = max(_wait(guard, rows[guard.key], now) for guard in guards)
     if wait > timedelta(0):
         raise TooSoon(wait)
     for guard in guards:
@@ -81,8 +82,8 @@ def succeeded(guards: Sequence[Guard]) -> None:
     A network's count must not: who owns one account there could guess at the others for free.
     """
     require_transaction()
+    rows = _lock(guards)
     now = clock.now()
-    rows = _lock(guards, now)
     for guard in guards:
         row = rows[guard.key]
         own = guard.kind in ("account", "second-factor")
@@ -91,8 +92,15 @@ def succeeded(guards: Sequence[Guard]) -> None:
     session.flush()
 
 
-def _lock(guards: Sequence[Guard], now: datetime) -> dict[str, Throttle]:
+def _wait(guard: Guard, row: Throttle, now: datetime) -> timedelta:
+    """How long the next try must wait; while tries are free, nodes' clocks need not agree."""
+    is_free = PATIENCE[guard.kind].wait(row.failures) == timedelta(0)
+    return timedelta(0) if is_free else row.next_at - now
+
+
+def _lock(guards: Sequence[Guard]) -> dict[str, Throttle]:
     """The guards' rows, made where missing, locked in the one order that cannot dead-lock."""
+    now = clock.now()
     keys = sorted(guard.key for guard in guards)
     insert = postgresql.insert if is_postgres() else sqlite.insert
     session.execute(

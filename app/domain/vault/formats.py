@@ -32,6 +32,8 @@ FAULTS = {
 SPACES = " "
 # In the order of how seldom each stands inside a code.
 DELIMITERS = ("\t", "----", ",", ";", "|", SPACES)
+# Those with which spreadsheets write fields in quotes.
+QUOTING = ("\t", ",", ";", "|")
 SAMPLE_LINES = 200
 MOST_LINES = 0.8
 UNDECIDED = "ascii"
@@ -204,7 +206,7 @@ def cells(line: str, delimiter: str) -> list[str]:
         return [tidy(line)]
     if delimiter == SPACES:
         return line.split()
-    if '"' not in line or len(delimiter) > 1:
+    if '"' not in line or delimiter not in QUOTING:
         return [cell.strip(EDGES) for cell in line.split(delimiter)]
     if line.count('"') % 2:
         return []

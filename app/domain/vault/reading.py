@@ -2,7 +2,8 @@
 
 Lines are numbered as the merchant's editor numbers them, so that a refused line can be found. A
 quoted CSV field that spans lines is not supported: no code does, and a chunk must be readable
-alone. Both ends of such a field are refused, for their quotes do not match.
+alone. Every line of such a field is refused: the ends, for their quotes do not match, and what
+is between them, for it has too few columns; a piece of a note must not be sold as a code.
 """
 
 import codecs
@@ -19,6 +20,7 @@ from app.domain.vault.formats import (
     FAULT,
     FAULTS,
     OVERLONG,
+    QUOTING,
     REPLACEMENT,
     UNDECIDED,
     UNDECODABLE,
@@ -56,6 +58,7 @@ UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 NO_CODE = N_("卡密是空的")
 NO_PASSWORD = N_("密码是空的")
+TOO_MANY = N_("有 %(count)s 列,应为 %(wanted)s 列:分隔符不能出现在卡密里")
 TOO_FEW = N_("只有 %(count)s 列,少了第 %(column)s 列")
 TOO_LONG = N_("超过 %(limit)s 个字符,不像卡密")
 QUOTES = N_("引号没有成对,一条卡密只能占一行")
@@ -214,14 +217,18 @@ def _from_columns(lines: Iterator[tuple[int, str]], format: Format) -> Iterator[
         if not row:
             yield Line(number, None, QUOTES, {})
         elif any(row):
-            yield _from_row(number, row, format.code_column, format.password_column)
+            yield _from_row(number, row, format)
 
 
-def _from_row(number: int, row: list[str], code: int, password: int | None) -> Line:
-    if len(row) <= max(code, password or 0):
+def _from_row(number: int, row: list[str], format: Format) -> Line:  # noqa: A002
+    code, password, count = format.code_column, format.password_column, format.column_count
+    if len(row) < _least(format):
         if row[0].startswith(FAULT):
             return Line(number, None, *_fault(row[0]))
         return Line(number, None, TOO_FEW, {"count": len(row), "column": len(row) + 1})
+    if len(row) > count and any(row[count:]):
+        # The delimiter stands in a password too, which would be sold without its end.
+        return Line(number, None, TOO_MANY, {"count": len(row), "wanted": count})
     problem = _problem(row[code], NO_CODE)
     if password is None:
         return Line(number, None, *problem) if problem else Line(number, Content(row[code]))
@@ -230,12 +237,19 @@ def _from_row(number: int, row: list[str], code: int, password: int | None) -> L
     return Line(number, Content(row[code], row[password]))
 
 
+def _least(format: Format) -> int:  # noqa: A002
+    """How many columns a row must have: in CSV all, for a piece of a torn field has fewer."""
+    if format.delimiter in QUOTING and format.kind is Kind.TEXT:
+        return format.column_count
+    return max(format.code_column, format.password_column or 0) + 1
+
+
 def _problem(text: str, when_empty: str) -> Problem | None:
     if not text:
         return when_empty, {}
     if len(text) > LONGEST:
         return TOO_LONG, {"limit": LONGEST}
-    return _fault(text) if UNSEEN.search(text) else None
+    return None if text.isprintable() or not UNSEEN.search(text) else _fault(text)
 
 
 def _fault(text: str) -> Problem:

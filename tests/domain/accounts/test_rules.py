@@ -52,9 +52,9 @@ def test_a_password_easily_guessed_is_refused(password: str) -> None:
     assert refused.value.field == "password"
 
 
-@pytest.mark.parametrize("password", ["好密码要长一些", "lemon 7 tree", "x9$kQ2mL", "竹" * 8 + "石"])
+@pytest.mark.parametrize("password", ["好密码只要长一些", "lemontree", "83716492", "xkqmzvwt"])
 def test_a_password_needs_no_kinds_of_symbols(password: str) -> None:
-    rules.check_password(password.ljust(8, "z"))
+    rules.check_password(password)
 
 
 def test_patience_doubles_and_has_an_end() -> None:

@@ -2,15 +2,28 @@
 
 import io
 from dataclasses import replace
+from datetime import date
 from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from app.domain.vault import reading
-from app.domain.vault.formats import CONTROL, FAULTS, OVERLONG, UNDECODABLE
-from app.domain.vault.reading import Chunk, Format, Line, columns, cut, detect, preview, read
+from app.domain.vault.formats import CONTROL, DATE, FAULTS, OVERLONG, ROUNDED, UNDECODABLE
+from app.domain.vault.reading import (
+    Chunk,
+    Format,
+    Kind,
+    Line,
+    columns,
+    cut,
+    detect,
+    preview,
+    read,
+    with_layout,
+)
 from app.domain.vault.rules import LONGEST, Content
 
 ONE = Format()
@@ -176,6 +189,56 @@ def test_no_bytes_whatever_stop_the_import_of_utf_16(noise: bytes, encoding: str
         assert (line.content is None) != (line.message is None)
 
 
+# Workbooks
+
+
+def workbook(*rows: list[object]) -> io.BytesIO:
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file
+
+
+def test_a_workbook_is_cut_and_read_like_a_text() -> None:
+    file = workbook(
+        ["卡号", "密码", "生成日期"],
+        ['A "1"\t', 1234567890123456, date(2024, 1, 2)],
+        [],
+        [date(2024, 1, 2), "x", "y"],
+        [1234567890123450, "x"],
+        ["AB\nCD", "x"],
+        ["only the code"],
+        ["A2", 7],
+    )
+    known = detect(file.getvalue()[:100], "codes.xlsx")
+
+    with mock.patch.object(reading, "BLOCK", 30):
+        chunks = list(cut(file, known))
+    known = with_layout(known, chunks[0].text)
+
+    assert len(chunks) > 1
+    assert columns(chunks[0].text, known) == ["卡号", "密码", "生成日期"]
+    assert [line for c in chunks for line in read(c.text, c.first_line, known)] == [
+        Line(2, Content('A "1"', "1234567890123456")),
+        Line(4, None, FAULTS[DATE]),
+        Line(5, None, FAULTS[ROUNDED]),
+        Line(6, None, FAULTS[CONTROL]),
+        Line(7, None, reading.TOO_FEW, {"count": 1, "column": 2}),
+        Line(8, Content("A2", "7")),
+    ]
+
+
+def test_a_row_longer_than_a_line_may_be_is_refused() -> None:
+    file = workbook(["code"], ["9" * 500] * 3, ["A"])
+
+    with mock.patch.object(reading, "LONGEST_LINE", 1000):
+        lines = lines_of(file.getvalue(), Format(Kind.XLSX, delimiter="\t"))
+
+    assert lines[1:] == [Line(2, None, FAULTS[OVERLONG]), Line(3, Content("A"))]
+
+
 # Reading
 
 
@@ -203,7 +266,7 @@ def test_a_code_may_have_so_many_characters_and_not_one_more() -> None:
 
 
 def test_missing_columns_and_empty_ones_are_refused_and_blank_rows_passed_over() -> None:
-    upload = b"A,1\nB\n,2\nC,\n,\n\n  \nD,3,more\n"
+    upload = b"A,1\nB\n,2\nC,\n,\n\n  \nD,3,,\n"
 
     assert lines_of(upload, CSV) == [
         Line(1, Content("A", "1")),
@@ -241,6 +304,24 @@ def test_quotes_within_a_line_follow_rfc_4180(line: bytes, content: Content | No
 
     assert read_line.content == content
     assert read_line.message == (None if content else reading.QUOTES)
+
+
+def test_a_delimiter_inside_a_password_does_not_cut_it_off() -> None:
+    for known in (CSV, replace(CSV, delimiter="----"), replace(CSV, delimiter=" ")):
+        upload = known.delimiter.join(["A", "half", "half"]).encode()
+        assert lines_of(upload, known) == [
+            Line(1, None, reading.TOO_MANY, {"count": 3, "wanted": 2})
+        ]
+
+
+def test_no_piece_of_a_quoted_field_that_spans_lines_is_taken_for_a_code() -> None:
+    upload = b'A,"note\nbetween\n\nthe ends"\nB,2'
+
+    assert messages_of(upload, replace(CSV, password_column=None)) == [
+        (1, reading.QUOTES),
+        (2, reading.TOO_FEW),
+        (4, reading.QUOTES),
+    ]
 
 
 def test_both_ends_of_a_quoted_field_that_spans_lines_are_refused() -> None:

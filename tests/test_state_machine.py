@@ -1,0 +1,198 @@
+"""A random shop against a model of one: whatever happens in whatever order, the two agree.
+
+Hypothesis places, pays, repeats, cancels, expires, refunds, freezes and restocks, on a real SQLite
+database; the model is two counters and a dict. After every step the books balance and stock adds
+up; at the end every invariant of `flask audit` holds.
+"""
+
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import hypothesis.strategies as st
+import sqlalchemy as sa
+import time_machine
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from app import create_app, invariants
+from app.core import clock, keys, migrations
+from app.core.db import db, session, transaction
+from app.core.errors import Refusal
+from app.domain.catalog import preferences
+from app.domain.ledger.models import LedgerAccount, LedgerBalance
+from app.domain.orders import closing, queries, refunding
+from app.domain.orders.models import OrderState, Verdict
+from app.domain.vault import batches, own_codes
+from app.domain.vault import service as vault
+from app.domain.vault.models import Batch, BatchState, Code, CodeState
+from app.providers import payments
+from tests import factories
+from tests.conftest import settings as shop_settings
+from tests.fake_channel import ObedientChannel
+
+_template = Path(tempfile.mkdtemp(prefix="hardshelf-model-")) / "template.db"
+
+
+def migrated_copy(folder: Path) -> str:
+    if not _template.exists():
+        migrations.upgrade(f"sqlite:///{_template}")
+        with sa.create_engine(f"sqlite:///{_template}").connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(_template, folder / "shop.db")
+    return f"sqlite:///{folder / 'shop.db'}"
+
+
+class ShopMachine(RuleBasedStateMachine):
+    """What a buyer, a channel, a clock and a merchant may do, in any order."""
+
+    orders = Bundle("orders")
+
+    @initialize(codes=st.integers(0, 6))
+    def open_the_shop(self, codes: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="hardshelf-model-"))
+        preferences.forget()
+        self.app = create_app(shop_settings(self.folder, migrated_copy(self.folder)))
+        self.context = self.app.app_context()
+        self.context.push()
+        payments._channels["sandbox"] = ObedientChannel()
+        transaction(keys.ensure_shop_keys)
+        self.traveller = time_machine.travel(clock.now(), tick=False)
+        self.time = self.traveller.start()
+        self.product = factories.make_product(codes=codes, max_per_order=4)
+        self.on_shelf = codes
+        # order number → (quantity, paid so far in fen, refunded so far in fen)
+        self.bought: dict[str, list[int]] = {}
+
+    @rule(target=orders, quantity=st.integers(1, 4))
+    def place(self, quantity: int) -> object:
+        try:
+            placed = factories.place(self.product, quantity=quantity)
+        except vault.SoldOut as refusal:
+            assert quantity > refusal.left
+            return None
+        return placed
+
+    @rule(placed=orders, wrong_by=st.sampled_from([0, 0, 0, -1, 1]), event=st.integers(0, 2))
+    def the_channel_says_paid(self, placed: object, wrong_by: int, event: int) -> None:
+        if placed is None:
+            return
+        payment = placed.payment  # type: ignore[attr-defined]
+        verdict = factories.settle(
+            payment, amount=payment.amount + wrong_by, event_id=f"{payment.number}-{event}"
+        )
+        if verdict == Verdict.PAID:
+            assert wrong_by == 0
+            number = placed.order.number  # type: ignore[attr-defined]
+            assert number not in self.bought, "one order was paid twice"
+            self.bought[number] = [placed.order.lines[0].quantity, payment.amount, 0]  # type: ignore[attr-defined]
+
+    @rule(placed=orders)
+    def the_buyer_cancels(self, placed: object) -> None:
+        if placed is None:
+            return
+        try:
+            transaction(lambda: closing.cancel(placed.order.id))  # type: ignore[attr-defined]
+        except Refusal:
+            assert self.state(placed) != OrderState.PENDING
+
+    @rule(placed=orders, part=st.integers(1, 100), whole=st.booleans())
+    def staff_refund(self, placed: object, part: int, whole: bool) -> None:
+        if placed is None:
+            return
+        order = placed.order  # type: ignore[attr-defined]
+        line_id = queries.lines_of(order.id)[0].id
+        known = self.bought.get(order.number)
+        left = known[1] - known[2] if known else 0
+        amount = left if whole else max(left * part // 100, 1)
+        try:
+            transaction(lambda: refunding.request_refund(order.id, line_id, amount, "买家要求"))
+        except Refusal:
+            session.rollback()
+            assert not 0 < amount <= left
+            return
+        assert known is not None
+        known[2] += amount
+
+    @rule(minutes=st.sampled_from([1, 5, 16, 60, 13 * 60]))
+    def time_passes(self, minutes: int) -> None:
+        self.time.shift(timedelta(minutes=minutes))
+        factories.work()
+
+    @rule(codes=st.integers(1, 3))
+    def the_merchant_restocks(self, codes: int) -> None:
+        transaction(lambda: factories.add_batch(self.product, own_codes.generate(codes)))
+        self.on_shelf += codes
+
+    @rule(freeze=st.booleans(), which=st.integers(0, 5))
+    @precondition(lambda self: self.on_shelf)
+    def the_merchant_freezes_or_thaws_a_batch(self, freeze: bool, which: int) -> None:
+        session.rollback()
+        found = session.scalars(sa.select(Batch).order_by(Batch.id)).all()
+        batch = found[which % len(found)]
+        wanted = BatchState.OPEN if freeze else BatchState.FROZEN
+        if batch.state != wanted:
+            return
+        batch_id, change = batch.id, batches.freeze if freeze else batches.unfreeze
+        transaction(lambda: change(batch_id, reason="供应商要求"))
+
+    @invariant()
+    def every_code_is_somewhere_once(self) -> None:
+        if not hasattr(self, "bought"):
+            return
+        session.rollback()
+        assert session.scalar(sa.select(sa.func.count(Code.id))) == self.on_shelf
+        sold = session.scalar(sa.select(sa.func.count()).where(Code.state == CodeState.SOLD))
+        wanted = sum(
+            quantity for quantity, paid, refunded in self.bought.values() if refunded < paid
+        )
+        assert sold is not None and sold <= wanted
+
+    @invariant()
+    def the_books_say_what_the_model_says(self) -> None:
+        if not hasattr(self, "bought"):
+            return
+        session.rollback()
+        rows = session.execute(
+            sa.select(LedgerAccount.code, LedgerBalance.balance).join(
+                LedgerBalance, LedgerBalance.account_id == LedgerAccount.id
+            )
+        )
+        balance = {code: amount for code, amount in rows}
+        kept = sum(paid - refunded for _, paid, refunded in self.bought.values())
+        assert -(balance.get("sales", 0) + balance.get("deferred", 0)) == kept
+        assert sum(balance.values()) == 0
+
+    def state(self, placed: object) -> OrderState:
+        return factories.fresh(placed.order).state  # type: ignore[attr-defined]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "bought"):
+            return
+        self.time.shift(timedelta(hours=1))
+        factories.work()
+        session.rollback()
+        broken = [finding for finding in invariants.run(full=True) if not finding.holds]
+        self.traveller.stop()
+        session.remove()
+        db.engine.dispose()
+        self.context.pop()
+        shutil.rmtree(self.folder)
+        assert broken == []
+
+
+ShopMachine.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestShop = ShopMachine.TestCase
