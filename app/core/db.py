@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import sqlalchemy as sa
@@ -182,11 +183,23 @@ def insert_once(model: type[Any], unique: str, **values: object) -> int | None:
     One statement, so two that come at once cannot both believe they were first.
     """
     require_transaction()
-    insert = postgresql.insert if is_postgres() else sqlite.insert
-    statement = insert(model).values(**values).on_conflict_do_nothing(
-        index_elements=unique.split(",")
-    )
-    return session.execute(statement.returning(model.id)).scalar()
+    found: int | None = execute(_insert_once(model, unique, is_postgres()), values).scalar()
+    return found
+
+
+@cache
+def _insert_once(model: type[Any], unique: str, for_postgres: bool) -> sa.Executable:
+    table = model.__table__
+    insert = postgresql.insert if for_postgres else sqlite.insert
+    return insert(table).on_conflict_do_nothing(index_elements=unique.split(",")).returning(table.c.id)
+
+
+def execute(statement: sa.Executable, *values: Any) -> sa.CursorResult[Any]:
+    """Run a statement that is built once and knows no ORM: what the hot path does many times.
+
+    Building a statement costs more than running it; see docs/architecture.md, "Speed".
+    """
+    return session.connection().execute(statement, *values)
 
 
 def after_commit(call: Callable[[], None]) -> None:

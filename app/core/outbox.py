@@ -74,6 +74,14 @@ class OutboxRow(db.Model):
     done_at: Mapped[datetime | None]
 
 
+_TABLE = OutboxRow.__table__
+_CALL_OFF = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.key == sa.bindparam("called_off"), _TABLE.c.state == OutboxState.READY)
+    .values(state=OutboxState.DONE, done_at=sa.bindparam("now"))
+)
+
+
 class Bell(Protocol):
     """What carries a row's id to a worker."""
 
@@ -126,12 +134,7 @@ def later(name: str, *ids: int, key: str | None = None, at: datetime | None = No
 
 def call_off(key: str) -> None:
     """Drop what was asked for under `key` and has not begun."""
-    session.execute(
-        sa.update(OutboxRow)
-        .where(OutboxRow.key == key, OutboxRow.state == OutboxState.READY)
-        .values(state=OutboxState.DONE, done_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    db.execute(_CALL_OFF, {"called_off": key, "now": clock.now()})
 
 
 def resolve(name: str) -> Callable[..., Unit | None]:

@@ -18,6 +18,18 @@ from app.domain.ledger.models import (
 from app.domain.ledger.rules import check_lines, kind_of, would_go_negative
 
 
+_ADD_ENTRIES = sa.insert(LedgerEntry.__table__)
+_BALANCES = LedgerBalance.__table__
+_AFTER = _BALANCES.c.balance + sa.bindparam("amount")
+_CHANGE = (
+    sa.update(_BALANCES)
+    .where(_BALANCES.c.account_id == sa.bindparam("account"))
+    .values(balance=_AFTER)
+)
+_TAKE_FROM_CREDIT = _CHANGE.where(_AFTER <= 0)
+_TAKE_FROM_DEBIT = _CHANGE.where(_AFTER >= 0)
+
+
 class Insufficient(Exception):
     """An account that may not go below zero would; nothing was posted."""
 
@@ -54,8 +66,8 @@ def post(
         return
     # In the order of ids: two postings that share accounts must lock them in the same order.
     amounts = sorted((account_id(code, currency), code, amount) for code, amount in lines.items())
-    session.execute(
-        sa.insert(LedgerEntry),
+    db.execute(
+        _ADD_ENTRIES,
         [
             {"transaction_id": transaction_id, "account_id": account, "amount": amount}
             for account, _, amount in amounts
@@ -110,15 +122,9 @@ def _open(code: str, currency: str) -> int:
 
 def _add_to_balance(account: int, code: str, amount: int) -> None:
     kind, may_go_negative = kind_of(code)
-    change = (
-        sa.update(LedgerBalance)
-        .where(LedgerBalance.account_id == account)
-        .values(balance=LedgerBalance.balance + amount)
-        .execution_options(synchronize_session=False)
-    )
+    change = _CHANGE
     if not may_go_negative and would_go_negative(kind, amount):
         credit_side = kind in (AccountKind.LIABILITY, AccountKind.INCOME)
-        after = LedgerBalance.balance + amount
-        change = change.where(after <= 0 if credit_side else after >= 0)
-    if session.execute(change).rowcount != 1:  # type: ignore[attr-defined]
+        change = _TAKE_FROM_CREDIT if credit_side else _TAKE_FROM_DEBIT
+    if db.execute(change, {"account": account, "amount": amount}).rowcount != 1:
         raise Insufficient(f"{code} would pass below zero")

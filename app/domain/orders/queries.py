@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.core import ids
+from app.core import db, ids
 from app.core.db import session
 from app.core.errors import N_, NotFound
 from app.domain.orders.models import (
@@ -21,13 +21,16 @@ from app.domain.orders.models import (
 from app.domain.orders.rules import UNPAID
 
 
+_FIND = (
+    sa.select(Order)
+    .where(Order.number == sa.bindparam("number"))
+    .options(joinedload(Order.lines).joinedload(OrderLine.product, innerjoin=True))
+)
+
+
 def find(number: str) -> Order:
     """The order with its lines; raises NotFound. Who may see it is the caller's to decide."""
-    order = session.scalar(
-        sa.select(Order)
-        .where(Order.number == number)
-        .options(joinedload(Order.lines).joinedload(OrderLine.product, innerjoin=True))
-    )
+    order = session.scalars(_FIND, {"number": number}).unique().one_or_none()
     if order is None:
         raise NotFound(N_("没有找到这个订单"))
     return order
@@ -41,13 +44,15 @@ def find_by_token(token: str) -> Order:
     return order
 
 
+_BY_CHECKOUT_KEY = (
+    sa.select(Order.__table__.c.id).where(Order.__table__.c.checkout_key == sa.bindparam("key"))
+)
+
+
 def find_by_checkout_key(checkout_key: str) -> Order | None:
     """The order this very form has already made."""
-    return session.scalar(
-        sa.select(Order)
-        .where(Order.checkout_key == ids.hash_token(checkout_key))
-        .options(selectinload(Order.lines))
-    )
+    found = db.execute(_BY_CHECKOUT_KEY, {"key": ids.hash_token(checkout_key)}).scalar()
+    return None if found is None else session.get_one(Order, found)
 
 
 def lock(order_id: int) -> Order:
@@ -55,24 +60,30 @@ def lock(order_id: int) -> Order:
     return session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
 
 
+_WITH_PAYMENT = (
+    sa.select(Order, Payment)
+    .join(Payment, Payment.order_id == Order.id)
+    .where(Payment.number == sa.bindparam("number"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 def lock_with_payment(number: str) -> tuple[Order, Payment] | None:
     """A payment and its order by the payment's number, both locked and read afresh."""
-    row = session.execute(
-        sa.select(Order, Payment)
-        .join(Payment, Payment.order_id == Order.id)
-        .where(Payment.number == number)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).first()
+    row = session.execute(_WITH_PAYMENT, {"number": number}).first()
     return (row[0], row[1]) if row else None
 
 
+_LINES_OF = (
+    sa.select(OrderLine)
+    .where(OrderLine.order_id == sa.bindparam("order_id"))
+    .order_by(OrderLine.id)
+)
+
+
 def lines_of(order_id: int) -> list[OrderLine]:
-    return list(
-        session.scalars(
-            sa.select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.id)
-        )
-    )
+    return list(session.scalars(_LINES_OF, {"order_id": order_id}))
 
 
 def payments_of(order_id: int) -> list[Payment]:
@@ -104,25 +115,29 @@ def refunds_of(order_id: int) -> list[Refund]:
     )
 
 
-def unpaid_holds(
-    contact_index: bytes, network: str
-) -> tuple[tuple[int, int], tuple[int, int]]:
+_IS_CONTACT = sa.case((Order.contact_index == sa.bindparam("contact"), 1), else_=0)
+_IS_NETWORK = sa.case((Order.network == sa.bindparam("network"), 1), else_=0)
+_UNPAID_HOLDS = (
+    sa.select(
+        sa.func.count(sa.distinct(sa.case((_IS_CONTACT == 1, Order.id)))),
+        sa.func.coalesce(sa.func.sum(_IS_CONTACT * OrderLine.quantity), 0),
+        sa.func.count(sa.distinct(sa.case((_IS_NETWORK == 1, Order.id)))),
+        sa.func.coalesce(sa.func.sum(_IS_NETWORK * OrderLine.quantity), 0),
+    )
+    .select_from(Order.__table__.join(OrderLine.__table__))
+    .where(
+        Order.state.in_(UNPAID),
+        sa.or_(
+            Order.contact_index == sa.bindparam("contact"),
+            Order.network == sa.bindparam("network"),
+        ),
+    )
+)
+
+
+def unpaid_holds(contact_index: bytes, network: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """How many unpaid orders and units a contact holds, and how many its network does."""
-    by_contact = sa.case((Order.contact_index == contact_index, 1), else_=0)
-    by_network = sa.case((Order.network == network, 1), else_=0)
-    row = session.execute(
-        sa.select(
-            sa.func.count(sa.distinct(sa.case((by_contact == 1, Order.id)))),
-            sa.func.coalesce(sa.func.sum(by_contact * OrderLine.quantity), 0),
-            sa.func.count(sa.distinct(sa.case((by_network == 1, Order.id)))),
-            sa.func.coalesce(sa.func.sum(by_network * OrderLine.quantity), 0),
-        )
-        .join(OrderLine, OrderLine.order_id == Order.id)
-        .where(
-            Order.state.in_(UNPAID),
-            sa.or_(Order.contact_index == contact_index, Order.network == network),
-        )
-    ).one()
+    row = db.execute(_UNPAID_HOLDS, {"contact": contact_index, "network": network}).one()
     return (row[0], int(row[1])), (row[2], int(row[3]))
 
 

@@ -17,12 +17,13 @@ from app.core.errors import N_, Refusal
 from app.domain.vault.rules import EDGES, tidy
 
 FAULT = "\0"
-UNDECODABLE, OVERLONG, CONTROL = "\0u", "\0l", "\0c"
+UNDECODABLE, OVERLONG, CONTROL, TORN = "\0u", "\0l", "\0c", "\0q"
 FORMULA, ROUNDED, DATE, CELL_ERROR = "\0f", "\0r", "\0d", "\0e"
 FAULTS = {
     UNDECODABLE: N_("有无法识别的字符,请把文件另存为 UTF-8 再导入"),
     OVERLONG: N_("这一行太长,不像卡密"),
     CONTROL: N_("含有换行或不可见的控制字符"),
+    TORN: N_("引号没有成对,一条卡密只能占一行"),
     FORMULA: N_("这一格是公式,请在表格里复制后“粘贴为数值”再导入"),
     ROUNDED: N_("数字超过 15 位,Excel 已经改掉了末尾几位,请向供货方要文本格式的原始文件"),
     DATE: N_("Excel 把这一格变成了日期,请改成文本格式后重新填写"),
@@ -52,6 +53,7 @@ NO_TEXT = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
 # first name that is found wins: where there are a card number and a code, the code is the code.
 CODE_NAMES = (
     *("兑换码", "激活码", "充值码", "提货码", "券码", "代码", "卡券码", "cdkey", "code", "codes"),
+    *("礼品码", "礼品卡号", "充值卡号", "兑换券码", "核销码", "券号", "卡券号", "cdk", "cdkeys"),
     *("vouchercode", "redeemcode", "giftcode", "couponcode", "activationcode", "voucher"),
     *("licensekey", "licence", "license", "key", "卡号", "账号", "帐号", "cardnumber", "cardno"),
     *("card", "account", "number", "序列号", "串号", "serialnumber", "serialno", "serial", "sn"),

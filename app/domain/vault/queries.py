@@ -5,9 +5,36 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from app.core import db
 from app.core.db import session
 from app.domain.vault.models import Batch, Code, CodeState
-from app.domain.vault.stock import sellable_batches
+from app.domain.vault.stock import IS_AVAILABLE, sellable_batches
+
+
+_CODES = Code.__table__
+_PICK = (
+    sa.select(_CODES.c.id)
+    .where(_CODES.c.batch_id == sa.bindparam("batch"), IS_AVAILABLE)
+    .order_by(_CODES.c.id)
+    .limit(sa.bindparam("wanted"))
+    .with_for_update(skip_locked=True)
+)
+_TAKE = (
+    sa.update(_CODES)
+    .where(_CODES.c.id.in_(_PICK.scalar_subquery()))
+    .values(state=CodeState.RESERVED, order_line_id=sa.bindparam("line"))
+)
+_CODES_OF_LINE = (
+    sa.select(Code, Batch)
+    .join(Batch, Batch.id == Code.batch_id)
+    .where(
+        Code.order_line_id == sa.bindparam("line"),
+        Code.state.in_(sa.bindparam("states", expanding=True)),
+    )
+    .order_by(Code.id)
+    .with_for_update(of=Code)
+    .execution_options(populate_existing=True)
+)
 
 
 def reserve(order_line_id: int, product_id: int, quantity: int, today: date) -> int:
@@ -18,21 +45,9 @@ def reserve(order_line_id: int, product_id: int, quantity: int, today: date) -> 
     nobody waits and nobody gets the same one.
     """
     taken = 0
-    for batch_id in session.scalars(sellable_batches(product_id, today)).all():
-        picked = (
-            sa.select(Code.id)
-            .where(Code.batch_id == batch_id, Code.state == CodeState.AVAILABLE)
-            .order_by(Code.id)
-            .limit(quantity - taken)
-            .with_for_update(skip_locked=True)
-        )
-        result = session.execute(
-            sa.update(Code)
-            .where(Code.id.in_(picked.scalar_subquery()))
-            .values(state=CodeState.RESERVED, order_line_id=order_line_id)
-            .execution_options(synchronize_session=False)
-        )
-        taken += result.rowcount  # type: ignore[attr-defined]
+    for batch_id in db.execute(sellable_batches(product_id, today)).scalars().all():
+        wanted = {"batch": batch_id, "wanted": quantity - taken, "line": order_line_id}
+        taken += db.execute(_TAKE, wanted).rowcount
         if taken == quantity:
             break
     return taken
@@ -40,14 +55,7 @@ def reserve(order_line_id: int, product_id: int, quantity: int, today: date) -> 
 
 def lock_codes_of(order_line_id: int, *states: CodeState) -> list[tuple[Code, Batch]]:
     """An order line's codes in those states with their batches, locked, oldest first."""
-    rows = session.execute(
-        sa.select(Code, Batch)
-        .join(Batch, Batch.id == Code.batch_id)
-        .where(Code.order_line_id == order_line_id, Code.state.in_(states))
-        .order_by(Code.id)
-        .with_for_update(of=Code)
-        .execution_options(populate_existing=True)
-    )
+    rows = session.execute(_CODES_OF_LINE, {"line": order_line_id, "states": list(states)})
     return [(code, batch) for code, batch in rows]
 
 

@@ -2,8 +2,7 @@
 
 Lines are numbered as the merchant's editor numbers them, so that a refused line can be found. A
 quoted CSV field that spans lines is not supported: no code does, and a chunk must be readable
-alone. Every line of such a field is refused: the ends, for their quotes do not match, and what
-is between them, for it has too few columns; a piece of a note must not be sold as a code.
+alone. Every line of such a field is refused, lest a piece of a note be sold as a code.
 """
 
 import codecs
@@ -22,6 +21,7 @@ from app.domain.vault.formats import (
     OVERLONG,
     QUOTING,
     REPLACEMENT,
+    TORN,
     UNDECIDED,
     UNDECODABLE,
     Format,
@@ -61,7 +61,10 @@ NO_PASSWORD = N_("密码是空的")
 TOO_MANY = N_("有 %(count)s 列,应为 %(wanted)s 列:分隔符不能出现在卡密里")
 TOO_FEW = N_("只有 %(count)s 列,少了第 %(column)s 列")
 TOO_LONG = N_("超过 %(limit)s 个字符,不像卡密")
-QUOTES = N_("引号没有成对,一条卡密只能占一行")
+QUOTES = FAULTS[TORN]
+
+# Lines that a quoted field may be spread over; quotes that match no sooner are two mistakes.
+MOST_TORN = 20
 
 # Shared by all good lines.
 NOTHING: dict[str, Any] = {}
@@ -74,6 +77,9 @@ class Chunk(NamedTuple):
     first_line: int
     line_count: int
     text: bytes
+
+    def __repr__(self) -> str:
+        return f"Chunk({self.first_line}, {self.line_count})"
 
 
 class Line(NamedTuple):
@@ -90,7 +96,11 @@ def cut(upload: BinaryIO, format: Format) -> Iterator[Chunk]:  # noqa: A002
 
     A line that cannot be decoded, is longer than 64 kB or has a NUL becomes a fault in its place.
     """
-    pieces = _rows(upload) if format.kind is Kind.XLSX else _text(upload, format.encoding)
+    if format.kind is Kind.XLSX:
+        pieces = _rows(upload)
+    else:
+        pieces = _text(upload, format.encoding)
+        pieces = _refuse_torn(pieces) if format.delimiter in QUOTING else pieces
     number = 1
     for piece in pieces:
         text = piece.removeprefix(BYTE_ORDER_MARK) if number == 1 else piece
@@ -143,6 +153,30 @@ def _text(upload: BinaryIO, encoding: str) -> Iterator[str]:
         if encoding == UNDECIDED and not whole.isascii():
             encoding = encoding_of_lines(whole)
         yield _decoded(whole, encoding)
+
+
+def _refuse_torn(pieces: Iterator[str]) -> Iterator[str]:
+    """Make a fault of every line over which a quoted field is spread."""
+    rest: list[str] = []
+    for piece in chain(pieces, [""]):
+        if piece and not rest and '"' not in piece:
+            yield piece
+            continue
+        lines = rest + piece.split("\n")[:-1]
+        opened = None
+        for number, line in enumerate(lines):
+            if line.count('"') % 2 == 0:
+                continue
+            if opened is not None and number - opened <= MOST_TORN:
+                lines[opened : number + 1] = [TORN] * (number + 1 - opened)
+                opened = None
+            else:
+                opened = number
+        # The field may end in the next piece, of which the last is empty.
+        is_open = piece and opened is not None and len(lines) - opened <= MOST_TORN
+        whole, rest = (lines[:opened], lines[opened:]) if is_open else (lines, [])
+        if whole:
+            yield "\n".join(whole) + "\n"
 
 
 def _as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
@@ -222,7 +256,7 @@ def _from_columns(lines: Iterator[tuple[int, str]], format: Format) -> Iterator[
 
 def _from_row(number: int, row: list[str], format: Format) -> Line:  # noqa: A002
     code, password, count = format.code_column, format.password_column, format.column_count
-    if len(row) < _least(format):
+    if len(row) <= max(code, password or 0):
         if row[0].startswith(FAULT):
             return Line(number, None, *_fault(row[0]))
         return Line(number, None, TOO_FEW, {"count": len(row), "column": len(row) + 1})
@@ -235,13 +269,6 @@ def _from_row(number: int, row: list[str], format: Format) -> Line:  # noqa: A00
     if problem := problem or _problem(row[password], NO_PASSWORD):
         return Line(number, None, *problem)
     return Line(number, Content(row[code], row[password]))
-
-
-def _least(format: Format) -> int:  # noqa: A002
-    """How many columns a row must have: in CSV all, for a piece of a torn field has fewer."""
-    if format.delimiter in QUOTING and format.kind is Kind.TEXT:
-        return format.column_count
-    return max(format.code_column, format.password_column or 0) + 1
 
 
 def _problem(text: str, when_empty: str) -> Problem | None:

@@ -32,6 +32,8 @@ BLOCK = 1 << 16
 
 # Excel keeps 15 digits of a number and makes zeros of the rest; other programs write them all.
 DIGITS = 15
+# Below this a double tells all whole numbers apart.
+DOUBLE = 2**53
 WHOLE = re.compile(r"-?[0-9]+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -214,7 +216,15 @@ def _number(value: str, style: int) -> str:
         digits = str(int(number))
     if len(digits) <= DIGITS:
         return digits.zfill(style)
-    return value if value == digits and digits[DIGITS:].strip("0") else ROUNDED
+    return value if value == digits and _is_exact(digits) else ROUNDED
+
+
+def _is_exact(digits: str) -> bool:
+    """Nobody rounded this long number: neither to 15 digits, nor to what a double can hold."""
+    number = int(digits)
+    return bool(digits[DIGITS:].strip("0")) and (
+        abs(number) < DOUBLE or int(float(number)) != number
+    )
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import psycopg
@@ -85,27 +86,28 @@ def store(batch_id: int, codes: Iterable[SealedCode]) -> int:
     circle; and the index grows from one end to the other, which is a third faster.
     """
     require_transaction()
-    rows = [
-        (code.uid, batch_id, CodeState.AVAILABLE.value, code.sealed, code.lookup, code.last_four)
-        for code in sorted(codes, key=lambda code: code.lookup)
-    ]
-    if not rows:
+    in_order = sorted(codes, key=attrgetter("lookup"))
+    if not in_order:
         return 0
+    state = CodeState.AVAILABLE.value
+    rows = (
+        (code.uid, batch_id, state, code.sealed, code.lookup, code.last_four) for code in in_order
+    )
     if db.is_postgres():
         _copy(rows)
     else:
         # Not the ORM's insert: with a million rows its bookkeeping costs more than the database.
-        session.connection().exec_driver_sql(INSERT, rows)
+        session.connection().exec_driver_sql(INSERT, list(rows))
     session.execute(
         sa.update(Batch)
         .where(Batch.id == batch_id)
-        .values(code_count=Batch.code_count + len(rows))
+        .values(code_count=Batch.code_count + len(in_order))
         .execution_options(synchronize_session=False)
     )
-    return len(rows)
+    return len(in_order)
 
 
-def _copy(rows: Sequence[tuple[Any, ...]]) -> None:
+def _copy(rows: Iterable[tuple[Any, ...]]) -> None:
     try:
         with _psycopg().cursor() as cursor, cursor.copy(COPY) as copy:
             copy.set_types(COPY_TYPES)

@@ -315,13 +315,35 @@ def test_a_delimiter_inside_a_password_does_not_cut_it_off() -> None:
 
 
 def test_no_piece_of_a_quoted_field_that_spans_lines_is_taken_for_a_code() -> None:
-    upload = b'A,"note\nbetween\n\nthe ends"\nB,2'
+    upload = b'A,"note\nbetween, with\n\nthe ends"\nB,2\n'
+    known = replace(CSV, password_column=None)
 
-    assert messages_of(upload, replace(CSV, password_column=None)) == [
-        (1, reading.QUOTES),
-        (2, reading.TOO_FEW),
-        (4, reading.QUOTES),
-    ]
+    for block in range(1, len(upload)):
+        with mock.patch.object(reading, "BLOCK", block):
+            assert messages_of(upload, known) == [
+                (number, reading.QUOTES) for number in (1, 2, 3, 4)
+            ]
+            assert codes_of(upload, known)[-1] == (5, "B")
+
+
+@given(st.lists(st.sampled_from(["A,1", 'B,"', '"C",2', '"', "", 'x"y,3']), max_size=60), st.data())
+def test_where_a_file_with_quotes_is_cut_changes_nothing(
+    lines: list[str], data: st.DataObject
+) -> None:
+    upload = "\n".join(lines).encode()
+    at_once = lines_of(upload, CSV)
+
+    with mock.patch.object(reading, "BLOCK", data.draw(st.integers(1, 40))):
+        assert lines_of(upload, CSV) == at_once
+
+
+def test_two_quotes_far_apart_are_two_mistakes() -> None:
+    between = [b"%d,1" % number for number in range(reading.MOST_TORN)]
+    upload = b"\n".join([b'"A,1', *between, b'"B,1', b"C,1", b'"D,1'])
+
+    for block in (1, 50, 1000):
+        with mock.patch.object(reading, "BLOCK", block):
+            assert [number for number, _ in messages_of(upload, CSV)] == [1, 22, 23, 24]
 
 
 def test_both_ends_of_a_quoted_field_that_spans_lines_are_refused() -> None:
@@ -346,6 +368,7 @@ def test_a_line_does_not_show_its_content() -> None:
 
     assert "hunter2" not in repr(line)
     assert "secret" not in f"{line}"
+    assert "hunter2" not in repr(next(cut(io.BytesIO(b"hunter2"), ONE)))
 
 
 # Showing

@@ -110,6 +110,9 @@ def test_what_openpyxl_writes_is_read_back(given_rows: list[list[str]]) -> None:
         (123456789012345, "General", "123456789012345"),
         (1234567890123456, "General", "1234567890123456"),
         (1234567890123450, "General", ROUNDED),
+        (9007199254740991, "General", "9007199254740991"),
+        (9007199254740993, "General", ROUNDED),
+        (12345678901234567, "General", ROUNDED),
         (1.2345678901234e17, "General", ROUNDED),
         (Decimal("1E+16"), "General", ROUNDED),
         (42, "00000000", "00000042"),
@@ -136,6 +139,23 @@ def test_a_cell_is_what_it_looks_like_or_says_how_it_was_spoilt(
         cell.number_format = number_format
 
     assert list(rows(saved(book))) == [shown]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("12345678901234567", "12345678901234567"),
+        ("12345678901234568", ROUNDED),
+        ("12345678901234500", ROUNDED),
+        ("1.2345678901234567E16", ROUNDED),
+        ("1.5E3", "1500"),
+        ("98765432109876543210987654321", "98765432109876543210987654321"),
+    ],
+)
+def test_a_long_number_is_taken_only_when_nobody_can_have_rounded_it(
+    written: str, read: str
+) -> None:
+    assert list(rows(by_hand(f"<row><c><v>{written}</v></c></row>"))) == [read]
 
 
 def test_a_text_in_several_fonts_is_one_text() -> None:
