@@ -6,6 +6,7 @@ with a key derived from the master key, which is never in it: keep the two in di
 
 import base64
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core import clock, keys, migrations
+from app.core.crypto import Tampered
 from app.core.db import Model, is_postgres, session, transaction
 from app.core.sealed_file import SealedReader, SealedWriter
 
@@ -57,6 +59,8 @@ def backup(path: Path, progress: Progress = lambda _table, _rows: None) -> Conte
             progress(table.name, rows[table.name] % ROWS_AT_ONCE)
         writer.write(_line({"rows": rows}))
         writer.finish()
+        file.flush()
+        os.fsync(file.fileno())
         session.rollback()
     # Complete or absent: a backup that was cut off never has the name of a good one.
     partial.replace(path)
@@ -66,14 +70,20 @@ def backup(path: Path, progress: Progress = lambda _table, _rows: None) -> Conte
 def restore(path: Path, progress: Progress = lambda _table, _rows: None) -> Contents:
     """Fill an empty, migrated database from a backup; raises BadBackup and changes nothing."""
     with path.open("rb") as file:
-        lines = _lines(SealedReader(file, keys.ring().derive("backup")))
-        header = next(lines)
+        try:
+            lines = _lines(SealedReader(file, *keys.ring().derive_each("backup")))
+            header = next(lines)
+        except Tampered:
+            raise BadBackup("this is no backup of a shop with this master key") from None
         if header["revision"] != migrations.head():
             raise BadBackup(
                 f"the backup is of revision {header['revision']}, this program of "
                 f"{migrations.head()}: restore with the version that made it, then upgrade"
             )
-        rows = transaction(lambda: _fill(lines, progress))
+        try:
+            rows = transaction(lambda: _fill(lines, progress))
+        except Tampered as damage:
+            raise BadBackup(f"the file is damaged: {damage}") from None
     return Contents(header["revision"], header["made_at"], rows)
 
 
@@ -117,12 +127,9 @@ def _reset_sequences(tables: Any) -> None:
         return
     for table in tables:
         if "id" in table.c:
-            session.execute(
-                sa.text(
-                    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'),"
-                    f" coalesce((SELECT max(id) FROM {table.name}), 0) + 1, false)"
-                )
-            )
+            newest = sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0) + 1).scalar_subquery()
+            sequence = sa.func.pg_get_serial_sequence(table.name, "id")
+            session.execute(sa.select(sa.func.setval(sequence, newest, False)))
 
 
 def _begin_snapshot() -> None:
@@ -159,15 +166,13 @@ def _to_json(value: Any) -> Any:
 
 
 def _from_json(table: sa.Table, values: list[Any]) -> dict[str, Any]:
-    return {
-        column.name: _value(value) for column, value in zip(table.c, values, strict=True)
-    }
+    return {column.name: _value(value) for column, value in zip(table.c, values, strict=True)}
 
 
 def _value(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    (kind, content), = value.items()
+    ((kind, content),) = value.items()
     if kind == "b":
         return base64.b64decode(content)
     if kind == "t":

@@ -67,10 +67,16 @@ def audit(*, full: bool, as_json: bool) -> None:
     """Check what must always be true; exit with 1 when anything is not."""
     findings = invariants.run(full=full)
     if as_json:
-        click.echo(json.dumps({
-            "holds": all(finding.holds for finding in findings),
-            "findings": [asdict(finding) | {"holds": finding.holds} for finding in findings],
-        }))
+        click.echo(
+            json.dumps(
+                {
+                    "holds": all(finding.holds for finding in findings),
+                    "findings": [
+                        asdict(finding) | {"holds": finding.holds} for finding in findings
+                    ],
+                }
+            )
+        )
     else:
         console.print(_audit_table(findings))
     sys.exit(0 if all(finding.holds for finding in findings) else 1)
@@ -138,7 +144,7 @@ def _settings() -> Settings:
 
 
 def _shown_url(url: str) -> str:
-    return url.split("@")[-1]
+    return url.rsplit("@", maxsplit=1)[-1]
 
 
 def _audit_table(findings: list[invariants.Finding]) -> Table:
@@ -146,7 +152,9 @@ def _audit_table(findings: list[invariants.Finding]) -> Table:
     for finding in findings:
         mark = "[green]✓[/]" if finding.holds else "[red]✗[/]"
         table.add_row(
-            f"{mark} {finding.number}", finding.name, f"{finding.looked_at:,}",
+            f"{mark} {finding.number}",
+            finding.name,
+            f"{finding.looked_at:,}",
             f"{finding.breaches:,}",
         )
     return table
@@ -154,7 +162,10 @@ def _audit_table(findings: list[invariants.Finding]) -> Table:
 
 def _progress() -> Progress:
     return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console,
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
         transient=True,
     )
 

@@ -49,62 +49,123 @@ class Line:
 
 CATEGORIES = ("影音会员", "游戏点卡", "学习办公", "生活礼品")
 LINES = (
-    Line("影音会员", {
-        "name": "星河视频会员 月卡", "price": 1590, "compare_at": 2500,
-        "summary": "付款后立即得到兑换码,一个月高清无广告",
-        "description": "全站高清,手机、平板、电脑、电视通用。\n\n到账后从当天起算 31 天,可以叠加。",
-        "instructions": "1. 打开星河视频 App,进入“我的 → 兑换中心”\n2. 粘贴兑换码,点“立即兑换”\n3. 会员当场生效",
-        "use_url": "https://redeem.example.com/galaxy",
-    }, 160, 1120),
-    Line("影音会员", {
-        "name": "星河视频会员 年卡", "price": 16800, "compare_at": 25800,
-        "summary": "一年高清无广告,比月卡省三成",
-        "description": "到账后从当天起算 366 天。",
-        "instructions": "进入“我的 → 兑换中心”,粘贴兑换码即可。",
-        "use_url": "https://redeem.example.com/galaxy", "max_per_buyer": 3,
-    }, 40, 13200),
-    Line("影音会员", {
-        "name": "青柠音乐 季卡", "price": 3800, "compare_at": 4500,
-        "summary": "无损音质,三个月",
-        "description": "手机、车机、音箱同时在线。",
-        "instructions": "在青柠音乐“设置 → 兑换”里输入兑换码。",
-        "use_url": "https://redeem.example.com/lime",
-    }, 80, 2900),
-    Line("游戏点卡", {
-        "name": "云端点卡 100 元", "price": 9650, "compare_at": 10000,
-        "summary": "面值 100 元,全平台游戏通用",
-        "description": "可在云端平台的所有游戏里使用,不找零,不过期。",
-        "instructions": "登录云端平台,进入“钱包 → 使用点卡”,填写卡号。",
-        "use_url": "https://redeem.example.com/cloud", "max_per_order": 20,
-    }, 200, 9200),
-    Line("游戏点卡", {
-        "name": "云端点卡 30 元", "price": 2920, "compare_at": 3000,
-        "summary": "面值 30 元,小额试试水",
-        "description": "可在云端平台的所有游戏里使用。",
-        "instructions": "登录云端平台,进入“钱包 → 使用点卡”,填写卡号。",
-        "use_url": "https://redeem.example.com/cloud", "max_per_order": 20,
-    }, 6, 2750),
-    Line("学习办公", {
-        "name": "墨迹文档 专业版 一年", "price": 12900, "compare_at": 19800,
-        "summary": "激活码,支持三台设备",
-        "description": "适用 Windows、macOS 和 iPad,激活后一年内免费升级。",
-        "instructions": "打开墨迹文档,点“帮助 → 激活”,粘贴激活码。",
-        "use_url": "https://redeem.example.com/ink",
-    }, 60, 8800),
-    Line("学习办公", {
-        "name": "每日听书 半年卡", "price": 8800,
-        "summary": "两万本有声书,半年畅听",
-        "description": "到账后从兑换当天起算 183 天。",
-        "instructions": "在每日听书“我的 → 兑换码”里输入。",
-        "use_url": "https://redeem.example.com/book",
-    }, 50, 6100),
-    Line("生活礼品", {
-        "name": "一杯咖啡 电子券", "price": 1900, "compare_at": 2800,
-        "summary": "全国门店任选中杯,到店出示",
-        "description": "有效期 90 天。送人的话,把订单里的券码发给 TA 就好。",
-        "instructions": "到店点单时告诉店员用券,出示券码即可。",
-        "use_url": "https://redeem.example.com/coffee", "max_per_order": 5,
-    }, 0, 1350),
+    Line(
+        "影音会员",
+        {
+            "name": "星河视频会员 月卡",
+            "price": 1590,
+            "compare_at": 2500,
+            "summary": "付款后立即得到兑换码,一个月高清无广告",
+            "description": "全站高清,手机、平板、电脑、电视通用。\n\n"
+            "到账后从当天起算 31 天,可以叠加。",
+            "instructions": "1. 打开星河视频 App,进入“我的 → 兑换中心”\n"
+            "2. 粘贴兑换码,点“立即兑换”\n3. 会员当场生效",
+            "use_url": "https://redeem.example.com/galaxy",
+        },
+        160,
+        1120,
+    ),
+    Line(
+        "影音会员",
+        {
+            "name": "星河视频会员 年卡",
+            "price": 16800,
+            "compare_at": 25800,
+            "summary": "一年高清无广告,比月卡省三成",
+            "description": "到账后从当天起算 366 天。",
+            "instructions": "进入“我的 → 兑换中心”,粘贴兑换码即可。",
+            "use_url": "https://redeem.example.com/galaxy",
+            "max_per_buyer": 3,
+        },
+        40,
+        13200,
+    ),
+    Line(
+        "影音会员",
+        {
+            "name": "青柠音乐 季卡",
+            "price": 3800,
+            "compare_at": 4500,
+            "summary": "无损音质,三个月",
+            "description": "手机、车机、音箱同时在线。",
+            "instructions": "在青柠音乐“设置 → 兑换”里输入兑换码。",
+            "use_url": "https://redeem.example.com/lime",
+        },
+        80,
+        2900,
+    ),
+    Line(
+        "游戏点卡",
+        {
+            "name": "云端点卡 100 元",
+            "price": 9650,
+            "compare_at": 10000,
+            "summary": "面值 100 元,全平台游戏通用",
+            "description": "可在云端平台的所有游戏里使用,不找零,不过期。",
+            "instructions": "登录云端平台,进入“钱包 → 使用点卡”,填写卡号。",
+            "use_url": "https://redeem.example.com/cloud",
+            "max_per_order": 20,
+        },
+        200,
+        9200,
+    ),
+    Line(
+        "游戏点卡",
+        {
+            "name": "云端点卡 30 元",
+            "price": 2920,
+            "compare_at": 3000,
+            "summary": "面值 30 元,小额试试水",
+            "description": "可在云端平台的所有游戏里使用。",
+            "instructions": "登录云端平台,进入“钱包 → 使用点卡”,填写卡号。",
+            "use_url": "https://redeem.example.com/cloud",
+            "max_per_order": 20,
+        },
+        6,
+        2750,
+    ),
+    Line(
+        "学习办公",
+        {
+            "name": "墨迹文档 专业版 一年",
+            "price": 12900,
+            "compare_at": 19800,
+            "summary": "激活码,支持三台设备",
+            "description": "适用 Windows、macOS 和 iPad,激活后一年内免费升级。",
+            "instructions": "打开墨迹文档,点“帮助 → 激活”,粘贴激活码。",
+            "use_url": "https://redeem.example.com/ink",
+        },
+        60,
+        8800,
+    ),
+    Line(
+        "学习办公",
+        {
+            "name": "每日听书 半年卡",
+            "price": 8800,
+            "summary": "两万本有声书,半年畅听",
+            "description": "到账后从兑换当天起算 183 天。",
+            "instructions": "在每日听书“我的 → 兑换码”里输入。",
+            "use_url": "https://redeem.example.com/book",
+        },
+        50,
+        6100,
+    ),
+    Line(
+        "生活礼品",
+        {
+            "name": "一杯咖啡 电子券",
+            "price": 1900,
+            "compare_at": 2800,
+            "summary": "全国门店任选中杯,到店出示",
+            "description": "有效期 90 天。送人的话,把订单里的券码发给 TA 就好。",
+            "instructions": "到店点单时告诉店员用券,出示券码即可。",
+            "use_url": "https://redeem.example.com/coffee",
+            "max_per_order": 5,
+        },
+        0,
+        1350,
+    ),
 )
 
 
@@ -121,11 +182,14 @@ def make(say: Callable[[str], None]) -> bool:
     totp = pyotp.random_base32()
     transaction(lambda: _fill(hashes, Secret(totp), say))
     settings: Settings = current_app.config["SETTINGS"]
-    _write(settings.data_dir / "demo.json", {
-        "url": settings.base_url,
-        "admin": {"login": OWNER, "password": sign_ins[OWNER], "totp_secret": totp},
-        "buyer": {"login": BUYER, "password": sign_ins[BUYER]},
-    })
+    _write(
+        settings.data_dir / "demo.json",
+        {
+            "url": settings.base_url,
+            "admin": {"login": OWNER, "password": sign_ins[OWNER], "totp_secret": totp},
+            "buyer": {"login": BUYER, "password": sign_ins[BUYER]},
+        },
+    )
     return True
 
 
@@ -135,18 +199,18 @@ def _fill(hashes: dict[str, str], totp: Secret, say: Callable[[str], None]) -> N
     )
     second_factor.adopt(owner, totp)
     accounts.create(Contact.parse(BUYER), name="小满", password_hash=hashes[BUYER])
-    preferences.change({
-        "name": "硬架小店",
-        "support": "客服微信:yingjia_demo(每天 9:00–21:00)",
-        "bank_account": "收款人:硬架小店\n开户行:示例银行上海分行\n账号:6222 0000 0000 0000",
-    })
+    preferences.change(
+        {
+            "name": "硬架小店",
+            "support": "客服微信:yingjia_demo(每天 9:00–21:00)",
+            "bank_account": "收款人:硬架小店\n开户行:示例银行上海分行\n账号:6222 0000 0000 0000",
+        }
+    )
     categories = {name: catalog.create_category(name).id for name in CATEGORIES}
     for position, line in enumerate(LINES):
         say(line.fields["name"])
         product = catalog.create_product(
-            ProductFields(
-                **line.fields, category_id=categories[line.category], position=position
-            )
+            ProductFields(**line.fields, category_id=categories[line.category], position=position)
         )
         catalog.put_on_sale(product.id)
         if line.codes:

@@ -30,8 +30,14 @@ class Symptom:
 
 def examine(settings: Settings) -> list[Symptom]:
     """Everything worth a look, the well and the ill."""
-    return [*_database(), *_keys(settings), _queue(settings), *_work(), _backup(settings),
-            *_exposure(settings)]
+    return [
+        *_database(),
+        *_keys(settings),
+        _queue(settings),
+        *_work(),
+        _backup(settings),
+        *_exposure(settings),
+    ]
 
 
 def _database() -> Iterator[Symptom]:
@@ -79,13 +85,12 @@ def _work() -> Iterator[Symptom]:
     )
     late = oldest is not None and clock.now() - oldest > timedelta(minutes=15)
     yield Symptom(
-        "work", not late, f"oldest since {oldest:%F %T} UTC: is a worker running?" if late
-        else "nothing overdue",
+        "work",
+        not late,
+        f"oldest since {oldest:%F %T} UTC: is a worker running?" if late else "nothing overdue",
     )
     dead = session.scalar(
-        sa.select(sa.func.count()).select_from(OutboxRow).where(
-            OutboxRow.state == OutboxState.DEAD
-        )
+        sa.select(sa.func.count()).select_from(OutboxRow).where(OutboxRow.state == OutboxState.DEAD)
     )
     yield Symptom("dead jobs", not dead, f"{dead}: see the console's health page")
 
@@ -102,7 +107,8 @@ def _backup(settings: Settings) -> Symptom:
 def _exposure(settings: Settings) -> Iterator[Symptom]:
     if settings.is_production:
         yield Symptom(
-            "https", settings.is_https,
+            "https",
+            settings.is_https,
             "on" if settings.is_https else "BASE_URL is not https: codes would cross open networks",
         )
     yield Symptom("proxies", True, f"{settings.trusted_proxies} trusted hops")

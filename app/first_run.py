@@ -1,9 +1,10 @@
 """A new shop's secrets: made once, kept in files that only their owner can read."""
 
-import base64
 import os
 import secrets
 from pathlib import Path
+
+from app.core.crypto import new_master_key
 
 
 def make_secrets() -> list[Path]:
@@ -21,8 +22,7 @@ def make_secrets() -> list[Path]:
         )
         made.append(_write(data_dir / "shop.env", text))
     if not os.environ.get("MASTER_KEYS") and not (data_dir / "master.key").exists():
-        key = base64.b64encode(os.urandom(32)).decode()
-        made.append(_write(data_dir / "master.key", f"k1:{key}\n"))
+        made.append(_write(data_dir / "master.key", f"{new_master_key('k1')}\n"))
     return made
 
 

@@ -60,12 +60,10 @@ class Check:
 
 def run(*, full: bool = False) -> list[Finding]:
     """Every check there is. `full` opens every code instead of a sample."""
-    return [
-        Finding(check.number, check.name, *check.look(full)) for check in CHECKS
-    ]
+    return [Finding(check.number, check.name, *check.look(full)) for check in CHECKS]
 
 
-def _count(select: sa.Select[tuple[int]]) -> int:
+def _count(select: sa.Select[int]) -> int:
     return int(session.scalar(sa.select(sa.func.count()).select_from(select.subquery())) or 0)
 
 
@@ -187,9 +185,7 @@ def deliveries_are_paid(_full: bool) -> tuple[int, int]:
     unpaid = (
         sa.select(Order.id)
         .outerjoin(paid, paid.c.order_id == Order.id)
-        .where(
-            Order.delivered_at.is_not(None), sa.func.coalesce(paid.c.received, 0) < Order.total
-        )
+        .where(Order.delivered_at.is_not(None), sa.func.coalesce(paid.c.received, 0) < Order.total)
     )
     unanswered = (
         sa.select(Payment.id)
@@ -227,8 +223,9 @@ def money_is_booked_once(_full: bool) -> tuple[int, int]:
 
 def refunds_within_payments(_full: bool) -> tuple[int, int]:
     asked = (
-        sa.select(Refund.payment_id, sa.func.sum(Refund.amount).label("amount"))
-        .group_by(Refund.payment_id)
+        sa.select(Refund.payment_id, sa.func.sum(Refund.amount).label("amount")).group_by(
+            Refund.payment_id
+        )
     ).subquery()
     broken = (
         sa.select(Payment.id)
@@ -243,12 +240,9 @@ def nothing_is_forgotten(_full: bool) -> tuple[int, int]:
     live = sa.select(OutboxRow.key).where(
         OutboxRow.state.in_([OutboxState.READY, OutboxState.RUNNING, OutboxState.DEAD])
     )
-    unwatched = (
-        sa.select(Payment.id)
-        .where(
-            Payment.state == PaymentState.PENDING,
-            (sa.literal("watch:") + sa.cast(Payment.id, sa.Text)).not_in(live),
-        )
+    unwatched = sa.select(Payment.id).where(
+        Payment.state == PaymentState.PENDING,
+        (sa.literal("watch:") + sa.cast(Payment.id, sa.Text)).not_in(live),
     )
     pending = sa.select(Payment.id).where(Payment.state == PaymentState.PENDING)
     return _count(pending), _count(unwatched)

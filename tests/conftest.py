@@ -119,7 +119,11 @@ def browser_type_launch_args() -> dict[str, object]:
     return {
         "executable_path": shutil.which("chromium"),
         "args": [
-            "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
         ],
     }

@@ -155,4 +155,3 @@ def work() -> None:
         for row_id in ids_due:
             outbox.run(row_id)
     raise AssertionError("jobs keep asking for jobs")
-

@@ -28,7 +28,7 @@ class ObedientChannel:
     title: str = "sandbox"
     currencies: frozenset[str] = frozenset({"CNY"})
     is_confirmed_by_staff: bool = False
-    standing: Standing = Standing(StandingState.UNPAID)
+    standing: Standing = field(default_factory=lambda: Standing(StandingState.UNPAID))
     closing: Closing = Closing.CLOSED
     refunds: list[RefundOutcome] = field(default_factory=list)
     refund_queries: list[RefundOutcome] = field(default_factory=list)

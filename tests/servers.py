@@ -95,15 +95,42 @@ def start_postgres() -> Postgres:
         user = {"user": "nobody", "group": nobody.pw_gid}
     run = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": directory, **user}
     subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-         "--no-locale", "--no-sync"],
-        check=True, **run,
+        [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        ],
+        check=True,
+        **run,
     )
     process = subprocess.Popen(
-        [binaries / "postgres", "-D", data, "-k", directory, "-c", "listen_addresses=",
-         "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-         "-c", "max_connections=200"],
-        preexec_fn=die_with_parent, **run,
+        [
+            binaries / "postgres",
+            "-D",
+            data,
+            "-k",
+            directory,
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+            "-c",
+            "synchronous_commit=off",
+            "-c",
+            "full_page_writes=off",
+            "-c",
+            "max_connections=200",
+        ],
+        preexec_fn=die_with_parent,
+        **run,
     )
     server = Postgres(directory, process)
 
@@ -137,9 +164,21 @@ class RedisServer:
         path = self.directory / "redis.sock"
         path.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "",
-             "--appendonly", "no", "--dir", str(self.directory)],
-            stdout=subprocess.DEVNULL, preexec_fn=die_with_parent,
+            [
+                "redis-server",
+                "--port",
+                "0",
+                "--unixsocket",
+                str(path),
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+                str(self.directory),
+            ],
+            stdout=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
         )
         wait_until(path.exists, "Redis")
 
@@ -164,7 +203,11 @@ class Shop:
         """`flask --app wsgi …` on this shop."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def one_time_code(self) -> str:
@@ -177,14 +220,24 @@ class Shop:
 
 def start_shop(data_dir: Path, **settings: str) -> Shop:
     port = free_port()
-    environment = {
-        name: value for name, value in os.environ.items()
-        if name not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "BASE_URL")
-    } | {"DATA_DIR": str(data_dir), "PORT": str(port), "PYTHONUNBUFFERED": "1"} | settings
+    environment = (
+        {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "BASE_URL")
+        }
+        | {"DATA_DIR": str(data_dir), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+        | settings
+    )
     log = (data_dir.parent / f"{data_dir.name}.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.serve"], cwd=ROOT, env=environment, stdout=log, stderr=log,
-        text=True, preexec_fn=die_with_parent,
+        [sys.executable, str(ROOT / "serve.py")],
+        cwd=ROOT,
+        env=environment,
+        stdout=log,
+        stderr=log,
+        text=True,
+        preexec_fn=die_with_parent,
     )
     url = f"http://127.0.0.1:{port}"
 

@@ -90,9 +90,9 @@ def test_one_place_commits() -> None:
 
 
 def test_one_module_knows_flask_sqlalchemy() -> None:
-    assert [
-        name_of(path) for path in FILES if "flask_sqlalchemy" in set(imports_of(path))
-    ] == ["core/db.py"]
+    assert [name_of(path) for path in FILES if "flask_sqlalchemy" in set(imports_of(path))] == [
+        "core/db.py"
+    ]
 
 
 def later_names() -> list[str]:

@@ -75,11 +75,11 @@ class ShopMachine(RuleBasedStateMachine):
     @rule(target=orders, quantity=st.integers(1, 4))
     def place(self, quantity: int) -> object:
         try:
-            placed = factories.place(self.product, quantity=quantity)
+            return factories.place(self.product, quantity=quantity)
         except vault.SoldOut as refusal:
-            assert quantity > refusal.left
-            return None
-        return placed
+            left = refusal.left
+        assert quantity > left
+        return None
 
     @rule(placed=orders, wrong_by=st.sampled_from([0, 0, 0, -1, 1]), event=st.integers(0, 2))
     def the_channel_says_paid(self, placed: object, wrong_by: int, event: int) -> None:
@@ -166,7 +166,7 @@ class ShopMachine(RuleBasedStateMachine):
                 LedgerBalance, LedgerBalance.account_id == LedgerAccount.id
             )
         )
-        balance = {code: amount for code, amount in rows}
+        balance = dict(rows.tuples())
         kept = sum(paid - refunded for _, paid, refunded in self.bought.values())
         assert -(balance.get("sales", 0) + balance.get("deferred", 0)) == kept
         assert sum(balance.values()) == 0

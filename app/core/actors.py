@@ -8,7 +8,7 @@ _actor: ContextVar[str] = ContextVar("actor", default="system")
 
 
 def actor() -> str:
-    """"person:12", "guest", "channel:sandbox", "job:…", "command:…" or "system"."""
+    """ "person:12", "guest", "channel:sandbox", "job:…", "command:…" or "system"."""
     return _actor.get()
 
 

@@ -29,7 +29,12 @@ class AuditEntry(db.Model):
 
 
 def record(
-    action: str, subject: str, subject_id: int | None, *, reason: str = "", ip: str = "",
+    action: str,
+    subject: str,
+    subject_id: int | None,
+    *,
+    reason: str = "",
+    ip: str = "",
     **detail: object,
 ) -> None:
     """Add an entry to the unit of work that does the deed: no deed without its entry."""

@@ -25,19 +25,19 @@ BigInt = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 class Instant(sa.TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no zone, so it is checked going in and given back coming out."""
+    """A moment in UTC. SQLite keeps no zone: it is checked going in and given back coming out."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a moment without a zone is not a moment")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
@@ -127,8 +127,12 @@ def prepare_engine(engine: sa.Engine) -> None:
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "busy_timeout=15000", "synchronous=FULL",
-                       "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "busy_timeout=15000",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -163,7 +167,7 @@ def transaction(work: Callable[[], T]) -> T:
             session.rollback()
             if not _worth_another_try(error, attempt):
                 raise
-            time.sleep(random.uniform(0.005, 0.03) * 2**attempt)
+            time.sleep(random.uniform(0.005, 0.03) * 2**attempt)  # noqa: S311  jitter
             continue
         except BaseException:
             session.rollback()
@@ -183,15 +187,23 @@ def insert_once(model: type[Any], unique: str, **values: object) -> int | None:
     One statement, so two that come at once cannot both believe they were first.
     """
     require_transaction()
-    found: int | None = execute(_insert_once(model, unique, is_postgres()), values).scalar()
+    statement = _insert_once(table_of(model), unique, for_postgres=is_postgres())
+    found: int | None = execute(statement, values).scalar()
     return found
 
 
+def table_of(model: type[Any]) -> sa.Table:
+    """The table behind a model, for statements that are built once and know no ORM."""
+    table: sa.Table = model.__table__
+    return table
+
+
 @cache
-def _insert_once(model: type[Any], unique: str, for_postgres: bool) -> sa.Executable:
-    table = model.__table__
+def _insert_once(table: sa.Table, unique: str, *, for_postgres: bool) -> sa.Executable:
     insert = postgresql.insert if for_postgres else sqlite.insert
-    return insert(table).on_conflict_do_nothing(index_elements=unique.split(",")).returning(table.c.id)
+    return (
+        insert(table).on_conflict_do_nothing(index_elements=unique.split(",")).returning(table.c.id)
+    )
 
 
 def execute(statement: sa.Executable, *values: Any) -> sa.CursorResult[Any]:
@@ -225,4 +237,6 @@ def _worth_another_try(error: exc.DBAPIError, attempt: int) -> bool:
 
 
 def _is_unique_violation(error: exc.IntegrityError) -> bool:
-    return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE constraint" in str(error.orig)
+    return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE constraint" in str(
+        error.orig
+    )

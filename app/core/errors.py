@@ -36,5 +36,5 @@ class NotFound(Refusal):
 
     status = 404
 
-    def __init__(self, message: str = N_("没有找到这个内容"), **params: object) -> None:
-        super().__init__(message, **params)
+    def __init__(self, message: str = N_("没有找到这个内容")) -> None:
+        super().__init__(message)

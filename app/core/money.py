@@ -13,7 +13,7 @@ def yuan(amount: int) -> str:
 
 
 def fen(text: str) -> int:
-    """"12,345.6" → 1234560. Raises ValueError for anything that is not an exact amount."""
+    """ "12,345.6" → 1234560. Raises ValueError for anything that is not an exact amount."""
     cleaned = text.strip().replace(",", "").removeprefix("¥").strip()
     whole, _, part = cleaned.partition(".")
     if not (whole + part).isascii() or not (whole + part).isdigit() or len(part) > 2:
@@ -31,9 +31,7 @@ def split(amount: int, weights: Sequence[int]) -> list[int]:
     parts = list(weights) if any(weights) else [1] * len(weights)
     total = sum(parts)
     shares = [amount * part // total for part in parts]
-    by_remainder = sorted(
-        range(len(parts)), key=lambda i: (-(amount * parts[i] % total), i)
-    )
+    by_remainder = sorted(range(len(parts)), key=lambda i: (-(amount * parts[i] % total), i))
     for i in by_remainder[: amount - sum(shares)]:
         shares[i] += 1
     return shares

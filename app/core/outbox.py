@@ -74,7 +74,7 @@ class OutboxRow(db.Model):
     done_at: Mapped[datetime | None]
 
 
-_TABLE = OutboxRow.__table__
+_TABLE = db.table_of(OutboxRow)
 _CALL_OFF = (
     sa.update(_TABLE)
     .where(_TABLE.c.key == sa.bindparam("called_off"), _TABLE.c.state == OutboxState.READY)
@@ -159,7 +159,7 @@ def relay() -> int:
     return len(ids)
 
 
-def due() -> sa.Select[tuple[int]]:
+def due() -> sa.Select[int]:
     """Ids of rows that wait for a worker: ready and due, or running with a lease run out."""
     now = clock.now()
     waiting = sa.or_(
@@ -256,7 +256,7 @@ def _put_back(row_id: int, lease: str, message: str) -> None:
         return
     pause = min(timedelta(seconds=5) * 2**row.attempts, timedelta(hours=1))
     row.state = OutboxState.DEAD if row.attempts >= TRIES else OutboxState.READY
-    row.due_at = clock.now() + pause * random.uniform(0.8, 1.2)
+    row.due_at = clock.now() + pause * random.uniform(0.8, 1.2)  # noqa: S311  jitter
     row.last_error = message
     row.lease = None
     row.lease_until = None

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
@@ -32,9 +32,10 @@ class StateChange(db.Model):
 class Stateful(Protocol):
     """A row with a state and the table of its allowed moves."""
 
-    MOVES: ClassVar[Mapping[Any, set[Any]]]
-    __tablename__: ClassVar[str]
-
+    @property
+    def MOVES(self) -> Mapping[Any, set[Any]]: ...  # noqa: N802  a constant of the class
+    @property
+    def __tablename__(self) -> str: ...
     @property
     def id(self) -> Any: ...
     @property
@@ -48,14 +49,14 @@ class NotAllowed(Exception):
 
 
 def can_move(thing: Stateful, to: enum.StrEnum) -> bool:
-    return to in type(thing).MOVES[thing.state]
+    return to in thing.MOVES[thing.state]
 
 
 def move(thing: Stateful, to: enum.StrEnum, note: str = "") -> None:
     """Change the state of a row that the caller has locked; raises NotAllowed."""
     if not can_move(thing, to):
-        raise NotAllowed(f"{type(thing).__tablename__} {thing.id}: {thing.state} → {to}")
-    record(type(thing).__tablename__, thing.id, str(thing.state), str(to), note)
+        raise NotAllowed(f"{thing.__tablename__} {thing.id}: {thing.state} → {to}")
+    record(thing.__tablename__, thing.id, str(thing.state), str(to), note)
     thing.state = to
 
 

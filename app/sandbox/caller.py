@@ -1,62 +1,75 @@
 """Sends callbacks until each is answered with `success`, as real channels do."""
 
 import json
+import secrets
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
 
 from app.core import clock
+from app.core.crypto import Secret
 from app.providers.payments import signing
-from app.sandbox.record import Due, Record
+from app.sandbox import callbacks
+from app.sandbox.callbacks import Due
+from app.sandbox.record import Record
 
+TIMEOUT = httpx.Timeout(10, connect=3)
+# Shorter than a server keeps an idle connection: none is used at the moment it is closed.
+KEEP_IDLE = httpx.Limits(keepalive_expiry=2)
+THREADS = 8
+# Sending or about to: few enough that all are sent before their lease ends.
+MOST_AT_ONCE = 2 * THREADS
 LOOK_EVERY = 0.5
 
 
 class Caller:
-    """A pool of threads that call the merchants back."""
+    """A pool of threads that call the merchant back."""
 
-    def __init__(self, record: Record, merchant: str, key: str) -> None:
+    def __init__(self, record: Record, merchant: str, keys: Sequence[Secret]) -> None:
         self._record = record
         self._merchant = merchant
-        self._key = key
-        self._http = httpx.Client(timeout=10, trust_env=False)
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="callback")
-        self._stop = threading.Event()
+        self._key = keys[0]
+        self._wrong_key = Secret(secrets.token_hex(32))
+        self._http = httpx.Client(timeout=TIMEOUT, limits=KEEP_IDLE, trust_env=False)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="callback")
+        self._at_once = 0
+        self._look_now = threading.Event()
         threading.Thread(target=self._look, name="callbacks", daemon=True).start()
 
     def send_due(self, number: str | None = None) -> list["Future[None]"]:
-        """Send what is due, of all trades or of one."""
-        return [self._pool.submit(self._send, due) for due in self._record.due_callbacks(number)]
+        """Send what is due, of all trades or of one; what there is no room for, a little later."""
+        now = clock.now().timestamp()
+        with self._record.unit() as db:
+            taken = callbacks.take_due(db, now, MOST_AT_ONCE - self._at_once, number)
+            self._at_once += len(taken)
+        return [self._pool.submit(self._send, due) for due in taken]
 
     def _look(self) -> None:
-        while not self._stop.wait(LOOK_EVERY):
-            for sent in self.send_due():
-                sent.result()
+        while True:
+            self.send_due()
+            self._look_now.wait(LOOK_EVERY)
+            self._look_now.clear()
 
     def _send(self, due: Due) -> None:
-        trade = self._record.trade(due.number)
-        if trade is None or not self._record.lease_callback(due):
-            return
-        body = json.dumps({
-            "event_id": due.event_id,
-            "merchant": self._merchant,
-            "number": due.number,
-            "trade_number": trade["trade_number"],
-            "state": "paid",
-            "amount": trade["paid"],
-            "currency": trade["currency"],
-            "payer": "sandbox",
-        }).encode()
-        path = urlsplit(trade["notify_url"]).path
-        key = "not the key" * 4 if due.is_forged else self._key
-        head = signing.headers(key, "POST", path, body, clock.now())
+        answer, is_success = self._post(due)
+        now = clock.now().timestamp()
+        with self._record.unit() as db:
+            callbacks.answered(db, due, answer, now, is_success=is_success)
+            if self._at_once == MOST_AT_ONCE:
+                self._look_now.set()
+            self._at_once -= 1
+
+    def _post(self, due: Due) -> tuple[str, bool]:
+        """The merchant's answer, or why there was none."""
+        body = json.dumps({"merchant": self._merchant, **due.body}).encode()
+        key = self._wrong_key if due.is_forged else self._key
+        head = signing.headers(key, "POST", urlsplit(due.url).path, body, clock.now())
         head["Content-Type"] = "application/json"
         try:
-            answer = self._http.post(trade["notify_url"], content=body, headers=head)
+            answer = self._http.post(due.url, content=body, headers=head)
         except httpx.HTTPError as error:
-            self._record.answer_callback(due.id, type(error).__name__)
-            return
-        is_success = answer.status_code == 200 and answer.text == "success"
-        self._record.answer_callback(due.id, "success" if is_success else str(answer.status_code))
+            return type(error).__name__, False
+        return str(answer.status_code), answer.status_code == 200 and answer.text == "success"

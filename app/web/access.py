@@ -43,7 +43,7 @@ class Rule:
     step_up: bool = False
 
 
-class StepUpNeeded(Exception):  # noqa: N818  it is no error to be asked
+class StepUpNeeded(Exception):
     """A dangerous act wants proof of who is at the keyboard; `then` is where to go on after it."""
 
     def __init__(self, then: str) -> None:

@@ -55,7 +55,7 @@ def show(digest: str, name: str) -> Response:
     found = _assets.get(name)
     if found is None:
         abort(404)
-    zipped = found.gzipped if "gzip" in request.accept_encodings else None
+    zipped = found.gzipped if request.accept_encodings.quality("gzip") else None
     response = Response(zipped or found.body)
     response.headers["Content-Type"] = found.content_type
     response.headers["Vary"] = "Accept-Encoding"

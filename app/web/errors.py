@@ -59,7 +59,10 @@ def fault(error: Exception) -> Response:
     """Something broke: the person gets a reference to quote, the log gets the rest."""
     reference = secrets.token_hex(4)
     log.error(
-        "web.fault", reference=reference, endpoint=request.endpoint, kind=type(error).__name__,
+        "web.fault",
+        reference=reference,
+        endpoint=request.endpoint,
+        kind=type(error).__name__,
         exc_info=error,
     )
     return error_page(500, _("我们这边出了问题,已经记录下来。你的订单和款项都是安全的"), reference)

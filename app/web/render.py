@@ -3,7 +3,9 @@
 from flask import Response, make_response, render_template, request
 
 
-def render(page: str, fragment: str | None = None, status: int = 200, **context: object) -> Response:
+def render(
+    page: str, fragment: str | None = None, status: int = 200, **context: object
+) -> Response:
     """The page, or for an HTMX swap its fragment alone: one copy of the markup serves both."""
     wants_fragment = (
         fragment is not None

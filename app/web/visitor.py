@@ -15,7 +15,7 @@ from app.domain.accounts.sessions import Origin, SignedIn
 from app.web import client
 
 
-class Guest(AnonymousUserMixin):  # type: ignore[misc]
+class Guest(AnonymousUserMixin):
     """Nobody we know."""
 
     role = None

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from app.core import audit, db
+from app.core import audit
 from app.core.audit import AuditEntry
 from app.core.db import after_commit, session, transaction
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import sqlalchemy as sa
 from flask import Flask
 
@@ -86,9 +85,7 @@ def test_fifty_copies_of_one_callback_deliver_once(app: Flask) -> None:
     placed = factories.place(factories.make_product())
     payment = placed.payment
     assert payment is not None
-    messages = [
-        {"event_id": f"event-{number % 10}", "trade_number": "T1"} for number in range(50)
-    ]
+    messages = [{"event_id": f"event-{number % 10}", "trade_number": "T1"} for number in range(50)]
     session.remove()
 
     verdicts = all_at_once(app, 50, lambda number: factories.settle(payment, **messages[number]))

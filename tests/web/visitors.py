@@ -16,7 +16,9 @@ UNREMEMBERED = "/account/registration"
 class Visitor:
     """Each request has an app context of its own, as in production; the fixture's is not shared."""
 
-    def __init__(self, app: Flask, person: Person | None = None, *, ip: str = "203.0.113.7") -> None:
+    def __init__(
+        self, app: Flask, person: Person | None = None, *, ip: str = "203.0.113.7"
+    ) -> None:
         self.app = app
         self.client = app.test_client()
         self.ip = ip

@@ -159,6 +159,8 @@ def row_of(secret: Secret) -> Session:
 
 def lock(session_id: int) -> Session:
     """The session as it is now, locked until the unit ends."""
+    # Reading it afresh reads its person afresh, too: what was changed of them must be there.
+    session.flush()
     return session.get_one(
         Session, session_id, with_for_update={"of": Session}, populate_existing=True
     )

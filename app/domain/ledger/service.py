@@ -17,9 +17,8 @@ from app.domain.ledger.models import (
 )
 from app.domain.ledger.rules import check_lines, kind_of, would_go_negative
 
-
-_ADD_ENTRIES = sa.insert(LedgerEntry.__table__)
-_BALANCES = LedgerBalance.__table__
+_ADD_ENTRIES = sa.insert(db.table_of(LedgerEntry))
+_BALANCES = db.table_of(LedgerBalance)
 _AFTER = _BALANCES.c.balance + sa.bindparam("amount")
 _CHANGE = (
     sa.update(_BALANCES)

@@ -2,7 +2,7 @@
 
 from app.core import clock
 from app.core.db import session
-from app.core.errors import Conflict, N_
+from app.core.errors import N_, Conflict
 from app.core.outbox import later
 from app.core.states import move
 from app.domain.orders import queries

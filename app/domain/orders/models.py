@@ -125,7 +125,9 @@ class Payment(db.Model):
     __table_args__ = (
         sa.UniqueConstraint("channel", "trade_number"),
         sa.CheckConstraint("amount > 0", name="amount_positive"),
-        sa.CheckConstraint("refunded >= 0 AND refunded <= received", name="refunded_within_received"),
+        sa.CheckConstraint(
+            "refunded >= 0 AND refunded <= received", name="refunded_within_received"
+        ),
         sa.Index(
             "uq_payments_one_paid_per_order",
             "order_id",

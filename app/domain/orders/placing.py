@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from app.core import clock, ids, keys
 from app.core.db import require_transaction, session
-from app.core.errors import Conflict, N_, Refusal
+from app.core.errors import N_, Conflict, Refusal
 from app.core.outbox import later
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog.models import Product, ProductState
@@ -191,4 +191,3 @@ def _order(
         created_at=now,
         expires_at=expires_at,
     )
-

@@ -20,7 +20,7 @@ from app.domain.orders.models import (
 )
 from app.domain.orders.rules import UNPAID
 
-
+_ORDERS = db.table_of(Order)
 _FIND = (
     sa.select(Order)
     .where(Order.number == sa.bindparam("number"))
@@ -44,8 +44,8 @@ def find_by_token(token: str) -> Order:
     return order
 
 
-_BY_CHECKOUT_KEY = (
-    sa.select(Order.__table__.c.id).where(Order.__table__.c.checkout_key == sa.bindparam("key"))
+_BY_CHECKOUT_KEY = sa.select(Order.__table__.c.id).where(
+    Order.__table__.c.checkout_key == sa.bindparam("key")
 )
 
 
@@ -124,7 +124,7 @@ _UNPAID_HOLDS = (
         sa.func.count(sa.distinct(sa.case((_IS_NETWORK == 1, Order.id)))),
         sa.func.coalesce(sa.func.sum(_IS_NETWORK * OrderLine.quantity), 0),
     )
-    .select_from(Order.__table__.join(OrderLine.__table__))
+    .select_from(_ORDERS.join(db.table_of(OrderLine)))
     .where(
         Order.state.in_(UNPAID),
         sa.or_(
@@ -138,7 +138,8 @@ _UNPAID_HOLDS = (
 def unpaid_holds(contact_index: bytes, network: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """How many unpaid orders and units a contact holds, and how many its network does."""
     row = db.execute(_UNPAID_HOLDS, {"contact": contact_index, "network": network}).one()
-    return (row[0], int(row[1])), (row[2], int(row[3]))
+    orders, units, orders_of_network, units_of_network = map(int, row)
+    return (orders, units), (orders_of_network, units_of_network)
 
 
 def bought_before(contact_index: bytes, product_id: int) -> int:
@@ -149,9 +150,7 @@ def bought_before(contact_index: bytes, product_id: int) -> int:
         .where(
             Order.contact_index == contact_index,
             OrderLine.product_id == product_id,
-            Order.state.not_in(
-                [OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REFUNDED]
-            ),
+            Order.state.not_in([OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REFUNDED]),
         )
     )
     return int(count or 0)

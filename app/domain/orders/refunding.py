@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from app.core import audit, clock, ids
 from app.core.actors import actor
 from app.core.db import session
-from app.core.errors import Conflict, N_, NotFound, Refusal
+from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import move
 from app.domain.ledger import service as ledger
@@ -38,9 +38,7 @@ def request_refund(order_id: int, line_id: int, amount: int, reason: str) -> Ref
     line = _line(order, line_id)
     left = refundable(line.amount, line.refunded)
     if not 0 < amount <= left:
-        raise Refusal(
-            N_("最多可以退 %(most)s 元"), field="amount", most=f"{left / 100:.2f}"
-        )
+        raise Refusal(N_("最多可以退 %(most)s 元"), field="amount", most=f"{left / 100:.2f}")
     was_delivered = line.delivered_at is not None
     line.refunded += amount
     refund = _new_refund(payment, amount, reason.strip(), line_id=line.id)

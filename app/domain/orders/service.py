@@ -5,7 +5,7 @@ from datetime import date
 from app.core import audit, clock, ids
 from app.core.crypto import Secret
 from app.core.db import session
-from app.core.errors import Conflict, N_, NotFound, Refusal
+from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import move
 from app.domain.orders import queries, settling
@@ -52,7 +52,11 @@ def confirm_paid(payment_id: int, trade_number: str, amount: int, today: date) -
     if queries.payment_of_trade(payment.channel, trade_number) not in (None, payment.id):
         raise Refusal(N_("这个流水号已经用在另一笔付款上"), field="trade_number")
     audit.record(
-        "payment.confirm", "payments", payment.id, amount=amount, trade_number=trade_number,
+        "payment.confirm",
+        "payments",
+        payment.id,
+        amount=amount,
+        trade_number=trade_number,
         order_state=queries.lock(payment.order_id).state.value,
     )
     receipt = settling.Receipt(

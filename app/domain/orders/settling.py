@@ -112,7 +112,7 @@ def _take(order: Order, payment: Payment, today: date, now: datetime) -> Verdict
 
 
 def _take_late(order: Order, payment: Payment, today: date, now: datetime) -> Verdict:
-    """The order has ended and its codes were let go: deliver if there are codes, or send it back."""
+    """The order has ended and its codes were let go: deliver if there are any, or send it back."""
     if not late_money_delivers(order, now):
         return _into_suspense(payment, Verdict.LATE)
     try:

@@ -14,7 +14,7 @@ from app.domain.vault import batches, own_codes, storing
 from app.domain.vault.batches import BatchDetails
 from app.domain.vault.models import Import, ImportState
 from app.domain.vault.rules import Content
-from app.domain.vault.storing import NewCode
+from app.domain.vault.preparing import Lines
 
 MOST = 1_000_000
 PER_STEP = 50_000
@@ -50,11 +50,11 @@ def start(product_id: int, count: int, details: BatchDetails, today: date) -> st
     return making.uid
 
 
-def make(wanted: int) -> list[NewCode]:
+def make(wanted: int) -> Lines:
     """A step's worth of new codes, at most `wanted`.
 
-    Should one exist already (once in 2⁴⁹ tries of a million), the store refuses it and a further
-    step makes another in its place.
+    Should one be in the store already (once in 2⁴⁹ millions), a further step makes another.
     """
     made = own_codes.generate(min(wanted, PER_STEP))
-    return [storing.new_code(Content(code), case_sensitive=True) for code in made]
+    codes = [storing.new_code(Content(code), case_sensitive=True) for code in made]
+    return Lines(len(codes), codes, list(range(1, len(codes) + 1)))

@@ -1,5 +1,6 @@
 """What a worker does for the vault."""
 
+import gc
 import time
 from functools import partial
 
@@ -12,9 +13,13 @@ WORK_FOR = 45.0
 
 def add_codes(import_id: int) -> Unit:
     """Take codes into a batch, step by step, and open the batch when all are in it."""
-    until = time.monotonic() + WORK_FOR
-    while taking.advance(import_id) and time.monotonic() < until:
-        pass
+    # Each of a million codes is some short-lived objects: without this the collector would look
+    # through the whole application again and again, for a fifth of the time.
+    gc.freeze()
+    try:
+        taking.take_steps(import_id, until=time.monotonic() + WORK_FOR)
+    finally:
+        gc.unfreeze()
     return partial(taking.finish, import_id)
 
 

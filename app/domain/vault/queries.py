@@ -10,8 +10,7 @@ from app.core.db import session
 from app.domain.vault.models import Batch, Code, CodeState
 from app.domain.vault.stock import IS_AVAILABLE, sellable_batches
 
-
-_CODES = Code.__table__
+_CODES = db.table_of(Code)
 _PICK = (
     sa.select(_CODES.c.id)
     .where(_CODES.c.batch_id == sa.bindparam("batch"), IS_AVAILABLE)

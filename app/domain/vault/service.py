@@ -10,7 +10,7 @@ from app.core import audit, clock, keys
 from app.core.actors import actor
 from app.core.crypto import Secret
 from app.core.db import require_transaction, session
-from app.core.errors import Conflict, N_, NotFound, Refusal
+from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.states import move, move_all
 from app.domain.vault import queries
 from app.domain.vault.models import Batch, BatchState, Code, CodeState, Reveal
@@ -101,8 +101,13 @@ def reveal_to_staff(code: Code, buyer: bytes | None, *, reason: str, ip: str) ->
         raise Refusal(N_("请写明查看原因,至少 4 个字"), field="reason")
     batch = session.get_one(Batch, code.batch_id)
     _record_reveal(
-        order_line_id=code.order_line_id, code_id=code.id, code_count=1, channel="staff", ip=ip,
-        by_staff=True, reason=reason.strip(),
+        order_line_id=code.order_line_id,
+        code_id=code.id,
+        code_count=1,
+        channel="staff",
+        ip=ip,
+        by_staff=True,
+        reason=reason.strip(),
     )
     audit.record("code.reveal", "codes", code.id, reason=reason.strip(), ip=ip)
     if code.sold_at is not None and buyer is not None:
@@ -152,8 +157,14 @@ def _open_unsold(code: Code, batch: Batch) -> Secret:
 
 
 def _record_reveal(
-    *, order_line_id: int | None, code_count: int, channel: str, ip: str,
-    code_id: int | None = None, by_staff: bool = False, reason: str = "",
+    *,
+    order_line_id: int | None,
+    code_count: int,
+    channel: str,
+    ip: str,
+    code_id: int | None = None,
+    by_staff: bool = False,
+    reason: str = "",
 ) -> None:
     session.add(
         Reveal(

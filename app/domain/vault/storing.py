@@ -9,6 +9,7 @@ import psycopg
 import sqlalchemy as sa
 
 from app.core import db, keys
+from app.core.crypto import DataKey
 from app.core.db import require_transaction, session
 from app.domain.vault.models import Batch, Code, CodeState
 from app.domain.vault.rules import Content, join_content, last_four, normalise, unsold_context
@@ -47,15 +48,25 @@ def new_code(content: Content, *, case_sensitive: bool) -> NewCode:
     return NewCode(join_content(content), lookup, last_four(content.code))
 
 
+def warm_up() -> None:
+    """Remember the key of the blind index, so that `new_code` needs no database from here on."""
+    keys.index(SCOPE, "")
+
+
 def seal(batch: Batch, codes: Sequence[NewCode]) -> list[SealedCode]:
     """Seal codes to their batch and to the row each will have."""
+    return seal_with(keys.by_id(batch.data_key_id), batch.uid, codes)
+
+
+def seal_with(key: DataKey, batch_uid: bytes, codes: Sequence[NewCode]) -> list[SealedCode]:
+    """The same with the batch's own key in hand: without a database."""
     noise = os.urandom(16 * len(codes))
     uids = [noise[i : i + 16] for i in range(0, len(noise), 16)]
     pairs = (
-        (code.text.encode(), unsold_context(batch.uid, uid))
+        (code.text.encode(), unsold_context(batch_uid, uid))
         for code, uid in zip(codes, uids, strict=True)
     )
-    sealed = keys.by_id(batch.data_key_id).seal_many(pairs)
+    sealed = key.seal_many(pairs)
     return [
         SealedCode(uid, blob, code.lookup, code.last_four)
         for uid, blob, code in zip(uids, sealed, codes, strict=True)

@@ -4,22 +4,24 @@ A step is one transaction: its codes, its refused lines, the counts, and the chu
 whoever stops in the middle, or does a step twice, goes on where it was.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 import sqlalchemy as sa
 
-from app.core import clock
+from app.core import clock, keys
 from app.core.crypto import Tampered
 from app.core.db import session, transaction
 from app.core.errors import N_
 from app.core.keys import KeysMissing
 from app.core.states import move
 from app.domain.catalog.models import Product
-from app.domain.vault import batches, generating, reading, storing
-from app.domain.vault.importing import lock_import, open_chunk
+from app.domain.vault import batches, generating, storing
+from app.domain.vault.importing import chunk_context, lock_import
 from app.domain.vault.models import (
     Batch,
     BatchState,
@@ -28,27 +30,14 @@ from app.domain.vault.models import (
     ImportState,
     RefusedLine,
 )
+from app.domain.vault.preparing import Lines, Reason, SealedLines, Step, prepare
 from app.domain.vault.reading import Format
-from app.domain.vault.storing import NewCode, SealedCode
+from app.domain.vault.storing import SealedCode
 
-SAME_CHUNK = N_("与第 %(line)s 行重复")
 SAME_FILE = N_("与文件前面的一行重复")
 IN_STORE = N_("库里已有,在批次“%(batch)s”")
 UNREADABLE = N_("等待导入的内容打不开:被改动过,或主密钥不对")
 NOTHING_NEW = N_("没有新卡密")
-
-Reason = tuple[int, str, dict[str, Any]]
-
-
-@dataclass
-class Lines:
-    """What was read of some lines. `numbers` are the line numbers of `codes`."""
-
-    line_count: int
-    codes: list[NewCode] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    faulty: list[Reason] = field(default_factory=list)
-    doubles: list[Reason] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -64,7 +53,7 @@ class Trial:
 
 def try_out(import_: Import) -> Trial:
     """Read the first chunk as an import would, and take nothing."""
-    lines = _read(import_)
+    lines = _chunk(import_, 0).read()
     known = storing.known([code.lookup for code in lines.codes])
     return Trial(
         fresh=len(lines.codes) - len(known),
@@ -75,21 +64,23 @@ def try_out(import_: Import) -> Trial:
     )
 
 
-def advance(import_id: int) -> bool:
-    """Take the next step in a unit of its own; False when there is none to take."""
-    import_ = session.get_one(Import, import_id, populate_existing=True)
-    if import_.state != ImportState.RUNNING or _is_complete(import_):
-        return False
-    position = import_.chunks_done
-    batch = session.get_one(Batch, import_.batch_id)
-    try:
-        lines = _make(import_) if batch.is_generated else _read(import_)
-        sealed = storing.seal(batch, lines.codes)
-    except (Tampered, KeysMissing):
-        transaction(lambda: _fail(import_id))
-        return False
-    transaction(lambda: _take(import_id, position, lines, sealed))
-    return True
+def take_steps(import_id: int, until: float) -> None:
+    """Take step after step, each in a unit of its own, until all is in or the time is up.
+
+    `until` is of time.monotonic(). While the database stores one step, a thread that knows no
+    database prepares the next. What cannot be opened fails the import, which can be resumed.
+    """
+    # The thread finds this key remembered; it could not ask for it.
+    storing.warm_up()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            coming = _begin(thread, import_id, None)
+            while coming is not None:
+                step = coming.result()
+                coming = _begin(thread, import_id, step) if time.monotonic() < until else None
+                transaction(partial(_take, import_id, step))
+        except (Tampered, KeysMissing):
+            transaction(lambda: _fail(import_id))
 
 
 def finish(import_id: int) -> datetime | None:
@@ -97,68 +88,70 @@ def finish(import_id: int) -> datetime | None:
     import_ = lock_import(import_id)
     if import_.state != ImportState.RUNNING:
         return None
-    if not _is_complete(import_):
+    if _next(import_, None) is not None:
         return clock.now()
     batch = batches.lock_batch(import_.batch_id or 0)
     move(import_, ImportState.DONE)
     import_.finished_at = clock.now()
-    move(
-        batch,
-        BatchState.OPEN if import_.taken else BatchState.VOID,
-        "" if import_.taken else NOTHING_NEW,
-    )
+    if import_.taken:
+        move(batch, BatchState.OPEN)
+    else:
+        move(batch, BatchState.VOID, NOTHING_NEW)
     return None
 
 
-def _is_complete(import_: Import) -> bool:
+def _begin(thread: ThreadPoolExecutor, import_id: int, before: Step | None) -> Future[Step] | None:
+    """Let the thread prepare the step after `before`, which is not stored yet; None at the end."""
+    import_ = session.get_one(Import, import_id, populate_existing=True)
+    read = _next(import_, before)
+    if read is None or import_.state != ImportState.RUNNING:
+        return None
+    batch = session.get_one(Batch, import_.batch_id)
+    position = import_.chunks_done + (before is not None)
+    key, uid = keys.by_id(batch.data_key_id), batch.uid
+    return thread.submit(lambda: prepare(position, read(), key, uid))
+
+
+def _next(import_: Import, before: Step | None) -> Callable[[], Lines] | None:
+    """How to get the lines of the next step; None when there is none."""
     if import_.chunk_count:
-        return import_.chunks_done >= import_.chunk_count
-    return import_.taken >= import_.line_count
+        position = import_.chunks_done + (before is not None)
+        return _chunk(import_, position).read if position < import_.chunk_count else None
+    left = import_.line_count - import_.taken - (len(before.sealed) if before else 0)
+    return partial(generating.make, left) if left > 0 else None
 
 
-def _make(import_: Import) -> Lines:
-    codes = generating.make(import_.line_count - import_.taken)
-    return Lines(len(codes), codes, list(range(len(codes))))
+def _chunk(import_: Import, position: int) -> SealedLines:
+    chunk = session.get_one(ImportChunk, (import_.id, position))
+    return SealedLines(
+        sealed=chunk.sealed,
+        bound_to=chunk_context(import_, position),
+        key=keys.by_id(import_.data_key_id),
+        first_line=chunk.first_line,
+        line_count=chunk.line_count,
+        format=Format.from_json(import_.format),
+        case_sensitive=session.get_one(Product, import_.product_id).codes_case_sensitive,
+    )
 
 
-def _read(import_: Import) -> Lines:
-    """The next chunk's lines, each code once."""
-    chunk = session.get_one(ImportChunk, (import_.id, import_.chunks_done))
-    case_sensitive = session.get_one(Product, import_.product_id).codes_case_sensitive
-    text = open_chunk(import_, chunk)
-    lines = Lines(chunk.line_count)
-    seen: dict[bytes, int] = {}
-    for line in reading.read(text, chunk.first_line, Format.from_json(import_.format)):
-        if line.content is None:
-            lines.faulty.append((line.number, line.message or "", line.params))
-            continue
-        code = storing.new_code(line.content, case_sensitive=case_sensitive)
-        first = seen.setdefault(code.lookup, line.number)
-        if first == line.number:
-            lines.codes.append(code)
-            lines.numbers.append(line.number)
-        else:
-            lines.doubles.append((line.number, SAME_CHUNK, {"line": first}))
-    return lines
-
-
-def _take(import_id: int, position: int, lines: Lines, sealed: list[SealedCode]) -> None:
+def _take(import_id: int, step: Step) -> None:
     import_ = lock_import(import_id)
-    if import_.state != ImportState.RUNNING or import_.chunks_done != position:
+    if import_.state != ImportState.RUNNING or import_.chunks_done != step.position:
         # Undone meanwhile, or another worker took this step.
         return
     assert import_.batch_id is not None
-    known = _store_new(import_.batch_id, sealed)
+    lines = step.lines
+    known = _store_new(import_.batch_id, step.sealed)
     doubles = lines.doubles + list(_doubles(import_.batch_id, lines, known))
     _write_down(import_id, lines.faulty + doubles)
     import_.chunks_done += 1
     import_.lines_done += lines.line_count
-    import_.taken += len(sealed) - len(known)
+    import_.taken += len(step.sealed) - len(known)
     import_.duplicates += len(doubles)
     import_.refused += len(lines.faulty)
     session.execute(
         sa.delete(ImportChunk).where(
-            ImportChunk.import_id == import_id, ImportChunk.position == position
+            ImportChunk.import_id == import_id, ImportChunk.position == step.position
         )
     )
 

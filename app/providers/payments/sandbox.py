@@ -57,9 +57,7 @@ class Sandbox:
     currencies = frozenset({"CNY"})
     is_confirmed_by_staff = False
 
-    def __init__(
-        self, url: str, merchant: str, key: str, timeout: httpx.Timeout = TIMEOUT
-    ) -> None:
+    def __init__(self, url: str, merchant: str, key: str, timeout: httpx.Timeout = TIMEOUT) -> None:
         """`key` may hold two, new and old, separated by a comma, while it is being changed."""
         self.url = url
         self.merchant = merchant

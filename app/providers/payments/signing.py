@@ -33,9 +33,7 @@ def keys_of(text: str) -> list[Secret]:
     return keys
 
 
-def sign(
-    key: Secret, method: str, path: str, timestamp: str, nonce: str, body: bytes
-) -> str:
+def sign(key: Secret, method: str, path: str, timestamp: str, nonce: str, body: bytes) -> str:
     """The signature in lower-case hexadecimal."""
     head = "\n".join((method, path, timestamp, nonce, "")).encode()
     return _hmac(key, head + body)

@@ -268,9 +268,11 @@ def _clean(text: str) -> str:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    # At the ends of the calendar there is no midnight in every zone, and no order either.
+    return day if 2000 <= day.year < 3000 else None
 
 
 def _midnight(day: date) -> datetime:

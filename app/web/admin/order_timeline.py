@@ -76,7 +76,10 @@ def timeline_of(order: Order) -> list[Entry]:
     codes = list(session.scalars(sa.select(Code.id).where(Code.order_line_id.in_(lines))))
     problems = [problem.id for problem in queries.problems_of(order.id)]
     subjects = {
-        "orders": [order.id], "payments": payments, "refunds": refunds, "codes": codes,
+        "orders": [order.id],
+        "payments": payments,
+        "refunds": refunds,
+        "codes": codes,
         "problems": problems,
     }
     names = _names()
@@ -112,7 +115,9 @@ def _acts(subjects: dict[str, list[int]], names: dict[str, str]) -> Iterator[Ent
 
 def _reveals(lines: Sequence[int], names: dict[str, str]) -> Iterator[Entry]:
     for seen in session.scalars(sa.select(Reveal).where(Reveal.order_line_id.in_(lines))):
-        words = _("店员查看卡密") if seen.by_staff else _("买家查看卡密 %(n)s 条", n=seen.code_count)
+        words = (
+            _("店员查看卡密") if seen.by_staff else _("买家查看卡密 %(n)s 条", n=seen.code_count)
+        )
         note = f"{seen.ip} {seen.reason}".strip()
         yield Entry(seen.at, words, "", _who(seen.actor, names), note)
 
@@ -151,7 +156,11 @@ def _who(actor: str, names: dict[str, str]) -> str:
         return names[actor]
     kind = actor.partition(":")[0]
     words = {
-        "guest": _("买家"), "person": _("买家"), "channel": _("支付渠道"), "job": _("系统"),
-        "system": _("系统"), "command": _("命令行"),
+        "guest": _("买家"),
+        "person": _("买家"),
+        "channel": _("支付渠道"),
+        "job": _("系统"),
+        "system": _("系统"),
+        "command": _("命令行"),
     }
     return words.get(kind, actor)

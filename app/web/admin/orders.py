@@ -86,9 +86,7 @@ def _has_product(value: str) -> sa.ColumnElement[bool]:
 
 def _needs(value: str) -> sa.ColumnElement[bool]:
     if value == "problem":
-        return sa.exists().where(
-            Problem.order_id == Order.id, Problem.state == ProblemState.OPEN
-        )
+        return sa.exists().where(Problem.order_id == Order.id, Problem.state == ProblemState.OPEN)
     if value == "transfer":
         return sa.exists().where(
             Payment.order_id == Order.id,
@@ -165,9 +163,7 @@ def create_confirmation(number: str, payment_id: int) -> Response:
         amount = _amount()
         trade_number = request.form.get("trade_number", "")
         today = clock.today(preferences.get().zone)
-        verdict = transaction(
-            lambda: service.confirm_paid(payment_id, trade_number, amount, today)
-        )
+        verdict = transaction(lambda: service.confirm_paid(payment_id, trade_number, amount, today))
         if verdict == Verdict.PAID:
             return _("已确认到账")
         return _("款项已入账,但不能用于这个订单,正在退回")

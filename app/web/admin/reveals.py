@@ -19,11 +19,13 @@ WHO = (("staff", N_("店员")), ("buyer", N_("买家")))
 
 def _matches(text: str) -> sa.ColumnElement[bool]:
     return sa.or_(
-        Order.number == text.upper(), Reveal.ip == text, Person.name.icontains(text, autoescape=True)
+        Order.number == text.upper(),
+        Reveal.ip == text,
+        Person.name.icontains(text, autoescape=True),
     )
 
 
-def _name(row: sa.Row[tuple[Reveal, str | None, str | None]]) -> str:
+def _name(row: tuple[Reveal, str | None, str | None]) -> str:
     reveal, _number, name = row
     return name or "" if reveal.by_staff else _("买家")
 

@@ -1,4 +1,4 @@
-"""A channel's callback: verify it, take it, acknowledge it. Nothing else happens before the answer."""
+"""A channel's callback: verify it, take it, acknowledge it; nothing else before the answer."""
 
 import structlog
 from flask import Blueprint, Response, request

@@ -18,14 +18,14 @@ class ChannelChoice:
 
 def choices(currency: str) -> list[ChannelChoice]:
     """The channels that take this currency, the preferred first."""
-    offered = payments.offered(
-        currency, has_bank_account=bool(preferences.get().bank_account)
-    )
+    offered = payments.offered(currency, has_bank_account=bool(preferences.get().bank_account))
     return [
         ChannelChoice(
             name=channel.name,
             label=_(channel.title),
-            note=_("转账后由店员确认到账") if channel.is_confirmed_by_staff else _("付款后自动发货"),
+            note=_("转账后由店员确认到账")
+            if channel.is_confirmed_by_staff
+            else _("付款后自动发货"),
             icon="landmark" if channel.is_confirmed_by_staff else "zap",
         )
         for channel in offered

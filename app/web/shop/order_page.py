@@ -24,9 +24,7 @@ from app.web.shop import channels
 Revealed = Mapping[int, Sequence[tuple[Code, Secret]]]
 
 LIVE = (CodeState.SOLD, CodeState.EXHAUSTED)
-FINAL = {
-    OrderState.DELIVERED, OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REFUNDED
-}
+FINAL = {OrderState.DELIVERED, OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REFUNDED}
 
 
 def order_page(
@@ -114,8 +112,10 @@ class ShownCode:
 
 
 def _shown(codes: Revealed) -> dict[int, list[ShownCode]]:
-    return {line_id: [_print(code, secret) for code, secret in pairs]
-            for line_id, pairs in codes.items()}
+    return {
+        line_id: [_print(code, secret) for code, secret in pairs]
+        for line_id, pairs in codes.items()
+    }
 
 
 def _print(code: Code, secret: Secret) -> ShownCode:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask_babel import get_locale
 from flask_login import current_user
 
-from app.core import clock, keys
+from app.core import clock
 from app.core.crypto import Secret
 from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
@@ -23,7 +23,6 @@ from app.providers import payments
 from app.web import client, limits
 from app.web.access import public
 from app.web.errors import words
-from app.web.render import render
 from app.web.shop import in_hand, products
 from app.web.shop.order_page import charge_of, order_page
 
@@ -57,7 +56,7 @@ def create() -> Response:
 @routes.get("/o/<token>")
 @public
 @limits.per_address("open_link")
-def open(token: str) -> Response:
+def open(token: str) -> Response:  # noqa: A001  the endpoint is shop.orders.open
     """An order's secret link: keep the order in hand and go on without the secret."""
     order = queries.find_by_token(token)
     return in_hand.put(_to_order(order), order.number)
@@ -124,8 +123,9 @@ def create_problem(number: str) -> Response:
     try:
         transaction(lambda: service.report_problem(order.id, text))
     except Refusal as refusal:
-        return order_page(order, problem_text=text, errors={refusal.field: words(refusal)},
-                          status=refusal.status)
+        return order_page(
+            order, problem_text=text, errors={refusal.field: words(refusal)}, status=refusal.status
+        )
     return _to_order(order)
 
 
@@ -151,9 +151,7 @@ def _purchase(product_id: int, form: products.CheckoutForm) -> placing.Purchase:
 
 def _terms() -> placing.Terms:
     shop = preferences.get()
-    return placing.Terms(
-        hold=timedelta(minutes=shop.hold_minutes), today=clock.today(shop.zone)
-    )
+    return placing.Terms(hold=timedelta(minutes=shop.hold_minutes), today=clock.today(shop.zone))
 
 
 def _mine(number: str) -> Order:
@@ -185,6 +183,4 @@ def _as_line(secret: Secret) -> str:
 def _reveal(order: Order, channel: str) -> dict[int, list[tuple[Code, Secret]]]:
     lines = [line.id for line in order.lines if line.delivered_at]
     buyer, ip = order.contact_index, client.address()
-    return transaction(
-        lambda: vault.reveal_to_buyer(lines, buyer, channel=channel, ip=ip)
-    )
+    return transaction(lambda: vault.reveal_to_buyer(lines, buyer, channel=channel, ip=ip))

@@ -28,7 +28,10 @@ def _remember(name: str, choices: tuple[str, ...]) -> Response:
     value = request.form.get(name, "")
     if value in choices:
         response.set_cookie(
-            name, value, max_age=YEAR, samesite="Lax",
+            name,
+            value,
+            max_age=YEAR,
+            samesite="Lax",
             secure=current_app.config["SESSION_COOKIE_SECURE"],
         )
     return response

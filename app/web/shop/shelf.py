@@ -10,7 +10,6 @@ from app.domain.catalog import preferences, queries
 from app.domain.catalog.models import Product
 from app.domain.vault import stock
 
-
 # More would not be looked through on a phone; categories and the search narrow them.
 LIMIT = 120
 
@@ -22,7 +21,7 @@ class Card:
     picture: str | None
 
 
-def cards(wanted: sa.Select[tuple[Product]]) -> list[Card]:
+def cards(wanted: sa.Select[Product]) -> list[Card]:
     """Each product with its picture and how many are left, counted up to stock's cap."""
     products = list(session.scalars(wanted.limit(LIMIT)))
     pictures = queries.picture_digests(products)

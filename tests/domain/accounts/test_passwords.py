@@ -10,8 +10,7 @@ from app.domain.accounts import passwords
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 OLD = (
-    "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQxMjM0NTY3OA$"
-    "pxiYk4qVJ4BZmrQhEJBcyJNVd1xXlpZ1zQZRhfMpHQw"
+    "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQxMjM0NTY3OA$pxiYk4qVJ4BZmrQhEJBcyJNVd1xXlpZ1zQZRhfMpHQw"
 )
 
 

@@ -61,9 +61,7 @@ def test_patience_doubles_and_has_an_end() -> None:
     account = rules.PATIENCE["account"]
     waits = [account.wait(failures).total_seconds() for failures in range(14)]
     assert waits == [0] * 6 + [1, 2, 4, 8, 16, 32, 60, 60]
-    assert all(
-        patience.wait(10**6) == patience.longest for patience in rules.PATIENCE.values()
-    )
+    assert all(patience.wait(10**6) == patience.longest for patience in rules.PATIENCE.values())
 
 
 def test_a_step_up_is_good_for_five_minutes() -> None:

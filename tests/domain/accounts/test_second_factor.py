@@ -46,7 +46,9 @@ def test_after_a_later_code_an_earlier_one_is_used_up_too(app: Flask) -> None:
         assert spend(person, people.code(0))
 
 
-@pytest.mark.parametrize("typed", ["", "12345", "abcdef", "000000", "１２３４５６", "𝟙" * 6, "-" * 20])
+@pytest.mark.parametrize(
+    "typed", ["", "12345", "abcdef", "000000", "１２３４５６", "𝟙" * 6, "-" * 20]
+)
 def test_what_is_no_code_is_refused(app: Flask, typed: str) -> None:
     person = people.make(Role.OWNER)
     with time_machine.travel(START, tick=False):

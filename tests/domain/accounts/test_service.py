@@ -106,6 +106,7 @@ def test_a_new_password_ends_every_other_session(app: Flask) -> None:
     renewed = transaction(
         lambda: service.change_password(person.id, "new", session_id=found.session_id)
     )
+    assert fresh(person).password_hash == "new"
     assert sessions.find(here) is None
     assert sessions.find(there) is None
     assert sessions.find(renewed.reveal()) is not None

@@ -22,11 +22,12 @@ PHONE = "13812345678"
 START = "2026-07-03T10:00:05Z"
 
 
-def sign_in(
-    contact: str = PHONE, password: str = people.PASSWORD, **options: object
-) -> Opened:
+def sign_in(contact: str = PHONE, password: str = people.PASSWORD, **options: object) -> Opened:
     return signing_in.sign_in(
-        Contact.parse(contact), Secret(password), people.ORIGIN, **options  # type: ignore[arg-type]
+        Contact.parse(contact),
+        Secret(password),
+        people.ORIGIN,
+        **options,  # type: ignore[arg-type]
     )
 
 
@@ -132,9 +133,7 @@ def test_a_password_thief_cannot_set_up_a_second_second_factor(app: Flask) -> No
     assert offered is not None
 
     def enrol_elsewhere() -> None:
-        signing_in.second_factor.adopt(
-            signing_in.queries.lock(person.id), Secret(people.TOTP)
-        )
+        signing_in.second_factor.adopt(signing_in.queries.lock(person.id), Secret(people.TOTP))
 
     transaction(enrol_elsewhere)
     code = signing_in.second_factor.pyotp.TOTP(offered.reveal()).now()

@@ -57,7 +57,9 @@ def test_an_account_outside_the_chart_does_not_exist(app: Flask) -> None:
         post("odd", {"petty_cash": 1, "deferred": -1})
 
 
-@pytest.mark.parametrize("statement", [sa.update(LedgerEntry).values(amount=1), sa.delete(LedgerEntry)])
+@pytest.mark.parametrize(
+    "statement", [sa.update(LedgerEntry).values(amount=1), sa.delete(LedgerEntry)]
+)
 def test_the_database_refuses_to_change_an_entry(app: Flask, statement: sa.Executable) -> None:
     post("pay:1", {"channel:sandbox": 100, "deferred": -100})
 

@@ -111,7 +111,8 @@ def test_a_second_payment_for_a_paid_order_goes_back(channel: ObedientChannel) -
     assert verdict == Verdict.SECOND
     session.expire_all()
     assert [payment.state for payment in queries.payments_of(placed.order.id)] == [
-        PaymentState.SUSPENSE, PaymentState.PAID,
+        PaymentState.SUSPENSE,
+        PaymentState.PAID,
     ]
 
 
@@ -218,7 +219,9 @@ class TestBankTransfer:
         assert placed.payment is not None
         return placed.order.id, placed.payment.id
 
-    def confirm(self, payment_id: int, trade_number: str = "BANK-0001", amount: int = 3000) -> Verdict:
+    def confirm(
+        self, payment_id: int, trade_number: str = "BANK-0001", amount: int = 3000
+    ) -> Verdict:
         day = clock.today(factories.ZONE)
         return transaction(lambda: service.confirm_paid(payment_id, trade_number, amount, day))
 

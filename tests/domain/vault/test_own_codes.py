@@ -71,6 +71,13 @@ def test_bytes_that_would_favour_some_symbols_are_thrown_away(
     assert next(asked) == 3
 
 
+def test_columns_are_added_without_one_spilling_into_the_next() -> None:
+    for count in range(1, LENGTH + 1):
+        assert own_codes._sum([bytes([30, 0, 30])] * count) == bytes(
+            [30 * count % 31, 0, 30 * count % 31]
+        )
+
+
 # Noticing
 
 

@@ -337,6 +337,12 @@ def test_where_a_file_with_quotes_is_cut_changes_nothing(
         assert lines_of(upload, CSV) == at_once
 
 
+def test_a_quoted_field_may_be_spread_over_so_many_lines() -> None:
+    upload = b'"A' + b"\nnote,1" * (reading.MOST_TORN - 1) + b'\nend",1\nB,1'
+
+    assert codes_of(upload, CSV) == [(reading.MOST_TORN + 2, "B")]
+
+
 def test_two_quotes_far_apart_are_two_mistakes() -> None:
     between = [b"%d,1" % number for number in range(reading.MOST_TORN)]
     upload = b"\n".join([b'"A,1', *between, b'"B,1', b"C,1", b'"D,1'])

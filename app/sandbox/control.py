@@ -1,0 +1,89 @@
+"""For tests on this machine: make a trade misbehave, and read what really happened."""
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from app.sandbox import callbacks, faults, refunds, trades
+from app.sandbox.channel import here, now
+from app.sandbox.faults import Faults
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+routes = Blueprint("control", __name__, url_prefix="/control")
+
+
+@routes.before_request
+def only_this_machine() -> None:
+    """Nobody from elsewhere, and nobody that a proxy on this machine speaks for."""
+    is_forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For"))
+    if request.remote_addr not in LOOPBACK or is_forwarded:
+        abort(404)
+
+
+@routes.post("/faults")
+def create_faults() -> Response:
+    """{"number": …, "faults": {…}}: the number of a trade, seen or not, or `*` for every trade."""
+    asked = request.get_json()
+    try:
+        wanted = Faults.read(asked["faults"])
+    except (ValueError, KeyError, TypeError) as error:
+        abort(400, str(error))
+    with here().record.unit() as db:
+        faults.want(db, str(asked["number"]), wanted)
+    return jsonify(asdict(wanted))
+
+
+@routes.get("/trades")
+def index_trades() -> Response:
+    """Every trade, with what of it was sent back."""
+    with here().record.unit() as db:
+        rows = db.execute("SELECT * FROM trades ORDER BY opened_at").fetchall()
+        found = [dict(row) | {"refunded": refunds.sent_back(db, row["number"])} for row in rows]
+    return jsonify(trades=found)
+
+
+@routes.get("/trades/<number>")
+def show_trade(number: str) -> Response:
+    with here().record.unit() as db:
+        trade = trades.find(db, number)
+        if trade is None:
+            abort(404)
+        said = asdict(trade) | {
+            "refunded": refunds.sent_back(db, number),
+            "faults": asdict(faults.of(db, number)),
+            "callbacks": _rows(
+                db.execute(
+                    "SELECT * FROM callbacks WHERE number = ? ORDER BY id", (number,)
+                ).fetchall()
+            ),
+            "refunds": _rows(
+                db.execute(
+                    "SELECT * FROM refunds WHERE payment_number = ? ORDER BY asked_at", (number,)
+                ).fetchall()
+            ),
+        }
+    return jsonify(said)
+
+
+@routes.post("/trades/<number>/callbacks")
+def create_callback(number: str) -> Response:
+    """Tell the merchant about the trade once more."""
+    with here().record.unit() as db:
+        if trades.find(db, number) is None:
+            abort(404)
+        callbacks.repeat(db, number, now())
+    for sent in here().caller.send_due(number):
+        sent.result()
+    return show_trade(number)
+
+
+@routes.get("/refunds")
+def index_refunds() -> Response:
+    with here().record.unit() as db:
+        rows = db.execute("SELECT * FROM refunds ORDER BY asked_at").fetchall()
+    return jsonify(refunds=_rows(rows))
+
+
+def _rows(rows: list[object]) -> list[dict[str, object]]:
+    return [dict(row) for row in rows]  # type: ignore[call-overload]

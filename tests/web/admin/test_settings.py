@@ -1,0 +1,80 @@
+"""What the merchant decides: saved, checked, and shown to buyers at once."""
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from app.core.audit import AuditEntry
+from app.core.db import session, transaction
+from app.domain.accounts.models import Role, Session
+from app.domain.catalog import preferences
+from tests import people
+from tests.web.visitors import Visitor, location, words
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+FORM = {
+    "name": "小满的店", "support": "微信 abc", "announcement": "", "accent": "indigo",
+    "zone": "Asia/Tokyo", "hold_minutes": "20", "low_stock_at": "5",
+}  # fmt: skip
+
+
+@pytest.fixture
+def owner(app: Flask) -> Visitor:
+    return Visitor(app, people.make(Role.OWNER))
+
+
+def test_saved_and_shown(owner: Visitor) -> None:
+    assert location(owner.post("/admin/settings", FORM)) == "/admin/settings"
+    page = owner.get("/account/sign-in")
+    assert "小满的店" in words(owner.get("/admin/settings"))
+    assert 'data-accent="indigo"' in owner.get("/admin/settings").text
+    assert page.status_code == 303
+    entry = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert entry is not None
+    assert entry.detail["hold_minutes"] == [15, 20]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"name": " "}, "店名要有"), ({"zone": "Moon/Base"}, "没有这个时区"),
+        ({"hold_minutes": "1"}, "5 到 120"), ({"hold_minutes": "soon"}, "5 到 120"),
+        ({"accent": "pink"}, "请选择一种颜色"), ({"low_stock_at": "-1"}, "0 到 100,000"),
+        ({"support": "长" * 501}, "最多 500 个字"),
+    ],
+)  # fmt: skip
+def test_a_rule_says_no_and_keeps_what_was_typed(
+    owner: Visitor, change: dict[str, str], sentence: str
+) -> None:
+    response = owner.post("/admin/settings", FORM | change)
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert 'value="20"' in response.text or "hold_minutes" in change
+    assert preferences.get().name == preferences.DEFAULTS.name
+
+
+def test_the_bank_account_wants_a_fresh_proof(app: Flask, owner: Visitor) -> None:
+    form = {"bank_account": "户名:小满"}
+    transaction(lambda: session.execute(sa.update(Session).values(stepped_up_at=None)))
+    assert location(owner.post("/admin/settings/bank-account", form)).startswith("/admin/step-up")
+    assert preferences.get().bank_account == ""
+    fresh = Visitor(app, people.make(Role.OWNER))
+    assert location(fresh.post("/admin/settings/bank-account", form)) == "/admin/settings"
+    preferences.forget()
+    assert preferences.get().bank_account == "户名:小满"
+
+
+def test_the_general_form_does_not_reach_the_bank_account(owner: Visitor) -> None:
+    owner.post("/admin/settings", FORM | {"bank_account": "户名:骗子"})
+    preferences.forget()
+    assert preferences.get().bank_account == ""
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.SUPPORT, Role.FINANCE, Role.AUDITOR])
+def test_others_may_look(app: Flask, role: Role) -> None:
+    visitor = Visitor(app, people.make(role))
+    page = visitor.get("/admin/settings")
+    assert page.status_code == 200
+    assert "只有店主可以更改设置" in words(page)
+    assert visitor.post("/admin/settings", FORM).status_code == 403
