@@ -2,39 +2,45 @@
 
 say() { printf '%s\n' "$*" >&2; }
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"
-  else say "This needs root: $*"; return 1; fi
-}
-
-# Install those Debian packages that are missing, in one go.
+# Install these Debian packages in one go, asking nothing; say what to do where that cannot be.
 apt_install() {
-  command -v apt-get >/dev/null || { say "Please install: $*"; return 1; }
   say "Installing $*"
-  export DEBIAN_FRONTEND=noninteractive
-  as_root apt-get update -qq >/dev/null || return 1
-  as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  if [ "$(id -u)" = 0 ]; then root=; else root="sudo -n"; fi
+  if command -v apt-get >/dev/null; then
+    # An index that cannot be had does not matter as long as the packages can.
+    $root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || true
+    $root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "$@" >/dev/null && return
+  fi
+  say "This needs packages that could not be installed from here. As root:"
+  say "    apt-get install $*"
+  say "Then run it again."
+  exit 1
 }
 
 # make_venv LOCKFILE: a virtual environment with exactly what the lock names. Quick when it has.
 make_venv() {
-  lock=$1
   python=${PYTHON:-python3}
-  if ! [ -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+  # Made elsewhere (a copied tree), or by a Python that is gone: of no use here.
+  if ! grep -qsx "command = .* $PWD/.venv" .venv/pyvenv.cfg || ! .venv/bin/python -c ''; then
+    command -v "$python" >/dev/null || apt_install python3 python3-venv ca-certificates
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+      say "Hardshelf needs Python 3.11 or newer; this is $("$python" --version)."
+      say "Name another one: PYTHON=python3.12 $0"
+      exit 1
+    }
+    "$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv ca-certificates
     rm -rf .venv
-    if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-      apt_install python3-venv ca-certificates || exit 1
-    fi
-    "$python" -m venv .venv || exit 1
+    "$python" -m venv "$PWD/.venv" || exit 1
   fi
-  stamp=.venv/.$(basename "$lock").sha256
-  wanted=$(sha256sum "$lock")
-  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return 0
-  say "Installing what $lock names"
-  # uv is quicker; it must trust what the machine trusts. pip does the same, only slower.
-  export UV_SYSTEM_CERTS=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-  [ -x .venv/bin/uv ] || .venv/bin/python -m pip install -q 'uv>=0.13,<1' || true
-  .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r "$lock" 2>/dev/null ||
-    .venv/bin/python -m pip install -q --require-hashes -r "$lock" || exit 1
-  printf '%s\n' "$wanted" >"$stamp"
+  installed=".venv/.installed-$1"
+  cmp -s "$1" "$installed" && return
+  say "Installing what $1 names"
+  # uv is quicker, and trusts what the machine trusts if told so. pip does the same, only slower.
+  [ -s /etc/ssl/certs/ca-certificates.crt ] && export UV_SYSTEM_CERTS=1
+  pip=".venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes"
+  [ -x .venv/bin/uv ] || $pip -r requirements-uv.txt || true
+  .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes \
+    --python .venv/bin/python -r "$1" || $pip -r "$1" || exit 1
+  cp "$1" "$installed"
 }

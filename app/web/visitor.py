@@ -47,7 +47,10 @@ def holder() -> SignedIn | None:
     """Whose session the cookie holds, even if it does not open anything yet."""
     if "holder" not in g:
         secret = request.cookies.get(cookie_name(), "")
-        g.holder = _find(secret) if secret else None
+        # Nobody, should the database not answer: the page that says so asks again who reads it.
+        g.holder = None
+        if secret:
+            g.holder = _find(secret)
     found: SignedIn | None = g.holder
     return found
 

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 from werkzeug.routing import Rule as Route
 
 from app.core.actors import actor
 from app.core.audit import AuditEntry
 from app.core.db import db, session, transaction
-from app.domain.accounts import service
+from app.domain.accounts import service, sessions
 from app.domain.accounts.models import Role, Session
 from app.domain.accounts.rules import PERMISSIONS
 from app.web import access
 from app.web.access import Rule, Who
 from tests import people
 from tests.conftest import settings
-from tests.web.visitors import Visitor, location
+from tests.web.visitors import Visitor, location, words
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -213,6 +214,20 @@ def test_a_signed_in_page_asks_for_its_session_once(app: Flask) -> None:
     by_secret = [text for text in statements if "sessions.secret_hash = " in text]
     assert len(by_secret) == 1
     assert not [text for text in statements if text.startswith(("UPDATE", "INSERT"))]
+
+
+def test_without_a_database_there_is_still_a_page_that_says_so(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = Visitor(app, people.make())
+
+    def away(_secret: str) -> None:
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(sessions, "find", away)
+    response = visitor.get("/account")
+    assert response.status_code == 500
+    assert "我们这边出了问题" in words(response)
 
 
 def test_a_dead_session_is_a_guests(app: Flask) -> None:

@@ -1,11 +1,15 @@
 """The fence per address: numbers in one table, and each name its own budget."""
 
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from limits import parse
 
+from app import create_app
 from app.settings import Settings
 from app.web import limits
+from tests import servers
 from tests.conftest import settings
 from tests.web.visitors import Visitor
 
@@ -65,3 +69,26 @@ def test_too_many_is_a_page_that_says_so(app: Flask) -> None:
     assert response.status_code == 429
     assert "操作太频繁" in response.text
     assert visitor.post("/account/sign-in", {"contact": "x"}).status_code == 422
+
+
+def test_nodes_count_together_and_alone_when_redis_is_away(
+    app: Flask, tmp_path: Path, database_url: str, redis_server: servers.RedisServer
+) -> None:
+    def node() -> Visitor:
+        made = create_app(settings(tmp_path, database_url, redis_server.url))
+        # One limiter a process: what an earlier test's node found out is not this one's.
+        limits.limiter._storage_dead = False
+        return Visitor(made, ip="198.51.100.30")
+
+    form = {"number": "X", "contact": "13812345678"}
+    first = node()
+    for _ in range(20):
+        assert first.post("/lookup", form).status_code == 422
+    assert node().post("/lookup", form).status_code == 429
+    redis_server.kill()
+    try:
+        alone = node()
+        statuses = [alone.post("/lookup", form).status_code for _ in range(21)]
+        assert statuses == [422] * 20 + [429]
+    finally:
+        redis_server.start()

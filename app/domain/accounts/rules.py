@@ -105,14 +105,15 @@ def lifetime(role: Role | None) -> Lifetime:
 class Patience:
     """How a throttle answers failures: `free` of them cost nothing, then each doubles the wait.
 
-    After `forgets` without a failure it begins anew. It delays and never locks out: `longest`
-    is as long as anybody's attack can keep the rightful owner waiting.
+    For every `forgives` that passes, one is forgiven: a network of thousands, or a busy shop, may
+    mistype at that rate for ever. It delays and never locks out: `longest` is as long as anybody's
+    attack can keep the rightful owner waiting.
     """
 
     free: int
     first: timedelta
     longest: timedelta
-    forgets: timedelta
+    forgives: timedelta
 
     def wait(self, failures: int) -> timedelta:
         """How long after so many failures the next try must wait."""
@@ -121,15 +122,29 @@ class Patience:
         doublings = min(failures - self.free - 1, 30)
         return min(self.first * (1 << doublings), self.longest)
 
+    def count(self, failures: int, since: timedelta) -> int:
+        """One failure more than those that are left `since` the last one.
+
+        Past the longest wait counting stops, so that a long attack is forgiven as fast as a short.
+        """
+        left = max(failures - since // self.forgives, 0)
+        return left if self.wait(left) == self.longest else left + 1
+
 
 PATIENCE = {
-    "account": Patience(5, timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=12)),
-    "network": Patience(30, timedelta(seconds=1), timedelta(minutes=5), timedelta(hours=1)),
+    "account": Patience(
+        5, timedelta(seconds=1), timedelta(minutes=1), forgives=timedelta(minutes=10)
+    ),
+    "network": Patience(
+        30, timedelta(seconds=1), timedelta(minutes=5), forgives=timedelta(minutes=1)
+    ),
     "everyone": Patience(
-        600, timedelta(milliseconds=50), timedelta(seconds=1), timedelta(minutes=1)
+        600, timedelta(milliseconds=50), timedelta(seconds=1), forgives=timedelta(milliseconds=100)
     ),
     # Whoever gets here knows the password, so a stranger can keep nobody out with it.
-    "second-factor": Patience(5, timedelta(seconds=5), timedelta(minutes=15), timedelta(hours=24)),
+    "second-factor": Patience(
+        5, timedelta(seconds=5), timedelta(minutes=15), forgives=timedelta(hours=1)
+    ),
 }
 
 PASSWORD_LEAST = 8

@@ -6,6 +6,8 @@ not run inside a unit. Whatever was wrong, the answer and the time it takes are 
 
 from dataclasses import dataclass
 
+import structlog
+
 from app.core import audit
 from app.core.actors import acting_as
 from app.core.crypto import Secret
@@ -15,6 +17,8 @@ from app.domain.accounts import passwords, queries, second_factor, sessions, thr
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, PersonState, Role
 from app.domain.accounts.sessions import Origin, SignedIn
+
+log = structlog.get_logger()
 
 WRONG = N_("账号或密码不对")
 WRONG_STAFF = N_("账号、密码或验证码不对")
@@ -31,54 +35,82 @@ class Opened:
     owes_second_factor: bool = False
 
 
-def sign_in(
-    contact: Contact,
-    password: Secret,
-    origin: Origin,
-    *,
-    code: str = "",
-    only_staff: bool = False,
-    instead_of: int | None = None,
-) -> Opened:
-    """Check the password, and for staff the `code` if one was given, and begin a session.
+@dataclass(frozen=True)
+class Attempt:
+    """What somebody shows at a door. `instead_of` is a session that the new one replaces."""
 
-    `instead_of` is a session that this one replaces. Raises Refusal when anything is wrong, with
-    `only_staff` for every buyer too; TooSoon when there were too many tries.
+    contact: Contact
+    password: Secret
+    origin: Origin
+    code: str = ""
+    only_staff: bool = False
+    instead_of: int | None = None
+
+    def refusal(self) -> Refusal:
+        return Refusal(WRONG_STAFF if self.only_staff else WRONG)
+
+
+@dataclass(frozen=True)
+class _Proven:
+    """Whose password it was: `stored` was checked, `fresh` is what to store from now on."""
+
+    person_id: int
+    stored: str
+    fresh: str
+    uses_code: bool
+
+
+def sign_in(attempt: Attempt) -> Opened:
+    """Check the password, and for staff the code if one was given, and begin a session.
+
+    Raises Refusal when anything is wrong, at the staff's door for every buyer too; TooSoon when
+    there were too many tries.
     """
-    guards = throttling.of_sign_in(contact.index, origin.network)
+    guards = throttling.of_sign_in(attempt.contact.index, attempt.origin.network)
     transaction(lambda: throttling.take(guards))
-    person = queries.find_by_contact(contact.index)
-    known = person is not None and _may_try(person, only_staff)
-    stored = person.password_hash if person is not None and known else None
-    wrong = Refusal(WRONG_STAFF if only_staff else WRONG)
-    if not passwords.check(stored, password) or person is None or stored is None:
-        raise wrong
-    fresh_hash = passwords.hash(password) if passwords.is_outdated(stored) else stored
-    uses_code = bool(code) and person.role is not None and person.totp_sealed is not None
-    person_id = person.id
-    if uses_code:
-        factor_guards = throttling.of_second_factor(person_id)
-        transaction(lambda: throttling.take(factor_guards))
-        guards = [*guards, *factor_guards]
+    proven = _prove_password(attempt)
+    if proven.uses_code:
+        factor = throttling.of_second_factor(proven.person_id)
+        transaction(lambda: throttling.take(factor))
+        guards = [*guards, *factor]
 
-    def open_session() -> Opened:
-        person = queries.lock(person_id)
-        if person.password_hash != stored or not _may_try(person, only_staff):
-            raise wrong
-        if uses_code and not second_factor.spend(person, code):
-            raise wrong
-        person.password_hash = fresh_hash
+    def begin() -> Opened:
+        opened = _begin(attempt, proven)
         throttling.succeeded(guards)
-        if instead_of is not None:
-            sessions.end(instead_of)
-        secret = sessions.begin(person, origin, second_factor=uses_code)
-        if uses_code:
-            _record("session.begin", person.id, origin.ip)
-        elif person.role is not None and person.totp_sealed is None:
-            second_factor.offer(sessions.row_of(secret))
-        return Opened(secret, person.role, person.role is not None and not uses_code)
+        return opened
 
-    return transaction(open_session)
+    return transaction(begin)
+
+
+def _prove_password(attempt: Attempt) -> _Proven:
+    person = queries.find_by_contact(attempt.contact.index)
+    stored = person.password_hash if person and _may_try(person, attempt) else None
+    is_right = passwords.check(stored, attempt.password)
+    if not is_right or person is None or stored is None:
+        log.warning("sign_in.refused", ip=attempt.origin.ip)
+        raise attempt.refusal()
+    has_factor = person.role is not None and person.totp_sealed is not None
+    fresh = passwords.hash(attempt.password) if passwords.is_outdated(stored) else stored
+    return _Proven(person.id, stored, fresh, has_factor and bool(attempt.code))
+
+
+def _begin(attempt: Attempt, proven: _Proven) -> Opened:
+    """The unit of work: the person may have changed while the password was being checked."""
+    person = queries.lock(proven.person_id)
+    if person.password_hash != proven.stored or not _may_try(person, attempt):
+        raise attempt.refusal()
+    if proven.uses_code and not second_factor.spend(person, attempt.code):
+        log.warning("second_factor.refused", person=person.id, ip=attempt.origin.ip)
+        raise attempt.refusal()
+    person.password_hash = proven.fresh
+    if attempt.instead_of is not None:
+        sessions.end(attempt.instead_of)
+    secret = sessions.begin(person, attempt.origin, second_factor=proven.uses_code)
+    if proven.uses_code:
+        _record("session.begin", person.id, attempt.origin.ip)
+    elif person.role is not None and person.totp_sealed is None:
+        second_factor.offer(sessions.row_of(secret))
+    return Opened(secret, person.role, person.role is not None and not proven.uses_code)
 
 
 def give_second_factor(holder: SignedIn, code: str, origin: Origin) -> Opened:
@@ -89,6 +121,7 @@ def give_second_factor(holder: SignedIn, code: str, origin: Origin) -> Opened:
     def prove() -> Opened:
         person = queries.lock(holder.id)
         if not second_factor.spend(person, code):
+            log.warning("second_factor.refused", person=person.id, ip=origin.ip)
             raise Refusal(WRONG_CODE, field="totp")
         throttling.succeeded(guards)
         _record("session.begin", person.id, origin.ip)
@@ -120,11 +153,13 @@ def step_up(holder: SignedIn, password: Secret, code: str) -> Opened:
     transaction(lambda: throttling.take(guards))
     stored = queries.find(holder.uid).password_hash
     if not passwords.check(stored, password):
+        log.warning("step_up.refused", person=holder.id)
         raise Refusal(WRONG_PROOF)
 
     def prove() -> Opened:
         person = queries.lock(holder.id)
         if not second_factor.spend(person, code):
+            log.warning("step_up.refused", person=person.id)
             raise Refusal(WRONG_PROOF)
         throttling.succeeded(guards)
         audit.record("session.step_up", "people", person.id)
@@ -143,8 +178,8 @@ def check_own_password(holder: SignedIn, password: Secret) -> None:
     transaction(lambda: throttling.succeeded(guards))
 
 
-def _may_try(person: Person, only_staff: bool) -> bool:
-    is_right_door = person.role is not None or not only_staff
+def _may_try(person: Person, attempt: Attempt) -> bool:
+    is_right_door = person.role is not None or not attempt.only_staff
     return person.state == PersonState.ACTIVE and bool(person.password_hash) and is_right_door
 
 

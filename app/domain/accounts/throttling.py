@@ -68,8 +68,7 @@ def take(guards: Sequence[Guard]) -> None:
         raise TooSoon(wait)
     for guard in guards:
         row, patience = rows[guard.key], PATIENCE[guard.kind]
-        forgotten = now - row.failed_at > patience.forgets
-        row.failures = 1 if forgotten else row.failures + 1
+        row.failures = patience.count(row.failures, max(now - row.failed_at, timedelta(0)))
         row.failed_at = now
         row.next_at = now + patience.wait(row.failures)
     session.flush()

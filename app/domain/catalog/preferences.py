@@ -4,11 +4,12 @@ import time
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
-from app.core import audit
+from app.core import audit, clock
 from app.core.db import after_commit, require_transaction, session
 from app.core.errors import N_, Refusal
 from app.domain.catalog.models import Preference
@@ -49,6 +50,11 @@ def get() -> Preferences:
         if source is bind and time.monotonic() - read_at < FRESH_FOR:
             return value
     return _remember(_parse(_stored()), bind)
+
+
+def today() -> date:
+    """The shop's day: the date in its own zone."""
+    return clock.today(get().zone)
 
 
 def last_known() -> Preferences:

@@ -183,10 +183,13 @@ def orders_of(person_id: int, *, limit: int = 100) -> list[Order]:
     )
 
 
+_PROBLEMS_OF = (
+    sa.select(Problem).where(Problem.order_id == sa.bindparam("order_id")).order_by(Problem.id)
+)
+
+
 def problems_of(order_id: int) -> list[Problem]:
-    return list(
-        session.scalars(sa.select(Problem).where(Problem.order_id == order_id).order_by(Problem.id))
-    )
+    return list(session.scalars(_PROBLEMS_OF, {"order_id": order_id}))
 
 
 def open_problem(order_id: int) -> Problem | None:

@@ -13,8 +13,8 @@ from app.domain.catalog.queries import find_product
 from app.domain.vault import batches, own_codes, storing
 from app.domain.vault.batches import BatchDetails
 from app.domain.vault.models import Import, ImportState
-from app.domain.vault.rules import Content
 from app.domain.vault.preparing import Lines
+from app.domain.vault.rules import Content
 
 MOST = 1_000_000
 PER_STEP = 50_000

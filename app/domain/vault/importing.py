@@ -42,6 +42,15 @@ class Upload:
     encoding: str = ""
 
 
+@dataclass(frozen=True)
+class Preview:
+    """How a file is read, what it calls its columns, and its first rows, masked."""
+
+    format: Format
+    columns: list[str]
+    rows: list[list[str]]
+
+
 def upload(product_id: int, sent: Upload) -> str:
     """Cut and seal a file, in several units of its own, and return the import's uid.
 
@@ -82,6 +91,15 @@ def open_chunk(import_: Import, chunk: ImportChunk) -> bytes:
     """The lines of a chunk; raises Tampered."""
     key = keys.by_id(import_.data_key_id)
     return key.open(chunk.sealed, chunk_context(import_, chunk.position))
+
+
+def preview(import_: Import) -> Preview:
+    """What the file's first rows would be read as; raises NotFound when none waits any more."""
+    first = session.get(ImportChunk, (import_.id, 0))
+    if first is None:
+        raise NotFound(N_("文件已经不在了,请重新上传"))
+    text, layout = open_chunk(import_, first), Format.from_json(import_.format)
+    return Preview(layout, reading.columns(text, layout), reading.preview(text, layout))
 
 
 def change_format(import_id: int, wanted: Format) -> None:

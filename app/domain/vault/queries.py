@@ -10,6 +10,9 @@ from app.core.db import session
 from app.domain.vault.models import Batch, Code, CodeState
 from app.domain.vault.stock import IS_AVAILABLE, sellable_batches
 
+# What a buyer may see of what she bought.
+LIVE = (CodeState.SOLD, CodeState.EXHAUSTED)
+
 _CODES = db.table_of(Code)
 _PICK = (
     sa.select(_CODES.c.id)
@@ -56,6 +59,33 @@ def lock_codes_of(order_line_id: int, *states: CodeState) -> list[tuple[Code, Ba
     """An order line's codes in those states with their batches, locked, oldest first."""
     rows = session.execute(_CODES_OF_LINE, {"line": order_line_id, "states": list(states)})
     return [(code, batch) for code, batch in rows]
+
+
+_SOLD_CODES_OF_LINE = (
+    sa.select(Code, Batch)
+    .join(Batch, Batch.id == Code.batch_id)
+    .where(Code.order_line_id == sa.bindparam("line"), Code.state.in_(LIVE))
+    .order_by(Code.id)
+)
+_COUNT_LIVE = (
+    sa.select(_CODES.c.order_line_id, sa.func.count())
+    .where(
+        _CODES.c.order_line_id.in_(sa.bindparam("lines", expanding=True)), _CODES.c.state.in_(LIVE)
+    )
+    .group_by(_CODES.c.order_line_id)
+)
+
+
+def sold_codes_of(order_line_id: int) -> list[tuple[Code, Batch]]:
+    """The codes a line bought that are good, with their batches, oldest first."""
+    rows = session.execute(_SOLD_CODES_OF_LINE, {"line": order_line_id})
+    return [(code, batch) for code, batch in rows]
+
+
+def count_codes_of(order_line_ids: Sequence[int]) -> dict[int, int]:
+    """How many good codes each of these lines has."""
+    rows = db.execute(_COUNT_LIVE, {"lines": list(order_line_ids)})
+    return {row[0]: row[1] for row in rows}
 
 
 def codes_of(order_line_ids: Sequence[int]) -> list[Code]:

@@ -6,7 +6,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from app.core import audit, clock, keys
+from app.core import audit, clock, db, keys
 from app.core.actors import actor
 from app.core.crypto import Secret
 from app.core.db import require_transaction, session
@@ -15,6 +15,8 @@ from app.core.states import move, move_all
 from app.domain.vault import queries
 from app.domain.vault.models import Batch, BatchState, Code, CodeState, Reveal
 from app.domain.vault.rules import sold_context, unsold_context
+
+_ADD_REVEAL = sa.insert(db.table_of(Reveal))
 
 
 class SoldOut(Conflict):
@@ -89,7 +91,7 @@ def reveal_to_buyer(
     require_transaction()
     found: dict[int, list[tuple[Code, Secret]]] = {}
     for line_id in order_line_ids:
-        sold = queries.lock_codes_of(line_id, CodeState.SOLD, CodeState.EXHAUSTED)
+        sold = queries.sold_codes_of(line_id)
         found[line_id] = [(code, _open_sold(code, batch, buyer)) for code, batch in sold]
         _record_reveal(order_line_id=line_id, code_count=len(sold), channel=channel, ip=ip)
     return found
@@ -166,15 +168,17 @@ def _record_reveal(
     by_staff: bool = False,
     reason: str = "",
 ) -> None:
-    session.add(
-        Reveal(
-            actor=actor(),
-            by_staff=by_staff,
-            order_line_id=order_line_id,
-            code_id=code_id,
-            code_count=code_count,
-            channel=channel,
-            ip=ip,
-            reason=reason,
-        )
+    db.execute(
+        _ADD_REVEAL,
+        {
+            "at": clock.now(),
+            "actor": actor(),
+            "by_staff": by_staff,
+            "order_line_id": order_line_id,
+            "code_id": code_id,
+            "code_count": code_count,
+            "channel": channel,
+            "ip": ip,
+            "reason": reason,
+        },
     )

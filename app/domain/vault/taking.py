@@ -34,6 +34,9 @@ from app.domain.vault.preparing import Lines, Reason, SealedLines, Step, prepare
 from app.domain.vault.reading import Format
 from app.domain.vault.storing import SealedCode
 
+# A last line without a line feed is a chunk of its own.
+TRIED_CHUNKS = 2
+
 SAME_FILE = N_("与文件前面的一行重复")
 IN_STORE = N_("库里已有,在批次“%(batch)s”")
 UNREADABLE = N_("等待导入的内容打不开:被改动过,或主密钥不对")
@@ -52,15 +55,18 @@ class Trial:
 
 
 def try_out(import_: Import) -> Trial:
-    """Read the first chunk as an import would, and take nothing."""
-    lines = _chunk(import_, 0).read()
-    known = storing.known([code.lookup for code in lines.codes])
+    """Read the beginning as an import would, and take nothing."""
+    tried = min(import_.chunk_count, TRIED_CHUNKS)
+    parts = [_chunk(import_, position).read() for position in range(tried)]
+    lookups = [code.lookup for lines in parts for code in lines.codes]
+    unique = list(set(lookups))
+    fresh = len(unique) - len(storing.known(unique))
     return Trial(
-        fresh=len(lines.codes) - len(known),
-        doubles=len(lines.doubles) + len(known),
-        faulty=len(lines.faulty),
-        line_count=lines.line_count,
-        is_whole=import_.chunk_count == 1,
+        fresh=fresh,
+        doubles=sum(len(lines.doubles) for lines in parts) + len(lookups) - fresh,
+        faulty=sum(len(lines.faulty) for lines in parts),
+        line_count=sum(lines.line_count for lines in parts),
+        is_whole=import_.chunk_count == tried,
     )
 
 

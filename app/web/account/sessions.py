@@ -9,6 +9,7 @@ from app.core.db import transaction
 from app.core.errors import Refusal
 from app.domain.accounts import sessions, signing_in
 from app.domain.accounts.contacts import Contact
+from app.domain.accounts.signing_in import Attempt
 from app.web import limits, visitor
 from app.web.access import public, safe_next, signed_in
 from app.web.errors import words
@@ -31,15 +32,8 @@ def new() -> Response:
 def create() -> Response:
     """Sign in; staff who come through this door still owe their second factor."""
     typed = request.form.get("contact", "").strip()[:200]
-    password = Secret(request.form.get("password", ""))
-    holder = visitor.holder()
     try:
-        opened = signing_in.sign_in(
-            Contact.parse(typed),
-            password,
-            visitor.origin(),
-            instead_of=holder.session_id if holder else None,
-        )
+        opened = signing_in.sign_in(_attempt(typed))
     except Refusal as refusal:
         return _page(typed, {refusal.field: words(refusal)}, refusal.status)
     if opened.owes_second_factor:
@@ -73,6 +67,16 @@ def delete_others() -> Response:
     transaction(lambda: sessions.end_all(person_id, but=mine))
     flash(_("其他设备都已退出登录"), "good")
     return redirect(url_for("account.profile.show"), 303)  # type: ignore[return-value]
+
+
+def _attempt(contact: str) -> Attempt:
+    holder = visitor.holder()
+    return Attempt(
+        Contact.parse(contact),
+        Secret(request.form.get("password", "")),
+        visitor.origin(),
+        instead_of=holder.session_id if holder else None,
+    )
 
 
 def _next() -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
@@ -62,10 +62,7 @@ class Console:
             for label, places in SECTIONS
             if (
                 links := [
-                    _link(place, here)
-                    for place in places
-                    if current_user.may(place.permission)
-                    and place.endpoint in current_app.view_functions
+                    _link(place, here) for place in places if current_user.may(place.permission)
                 ]
             )
         ]

@@ -93,19 +93,19 @@ def _lines(
     ids: Sequence[int],
 ) -> Iterator[str]:
     # The mark at the beginning is what tells Excel that this is UTF-8.
-    yield "\ufeff" + _line([_(column.title) for column in columns])
+    yield "\ufeff" + line([_(column.title) for column in columns])
     for start in range(0, len(ids), CHUNK):
         chunk = found.where(model.id.in_(ids[start : start + CHUNK]))
         rows = session.execute(chunk).unique()
         is_single = len(chunk.column_descriptions) == 1
         yield "".join(
-            _line([cell(column.value(row[0] if is_single else row)) for column in columns])
+            line([cell(column.value(row[0] if is_single else row)) for column in columns])
             for row in rows
         )
         session.rollback()
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
     """One record by RFC 4180, with CRLF."""
     out = io.StringIO()
     csv.writer(out).writerow(cells)

@@ -21,9 +21,6 @@ from app.domain.orders.models import (
     OrderLine,
     OrderState,
     Payment,
-    Problem,
-    ProblemState,
-    Refund,
     Verdict,
 )
 from app.domain.vault import queries as vault_queries
@@ -32,6 +29,7 @@ from app.domain.vault.models import Code
 from app.domain.vault.rules import split_content
 from app.web import client
 from app.web.access import staff
+from app.web.admin import todo
 from app.web.admin.export import Column, local, yuan
 from app.web.admin.listing import Choice, Days, Listing, Search, Sort
 from app.web.admin.order_timeline import timeline_of
@@ -84,31 +82,6 @@ def _has_product(value: str) -> sa.ColumnElement[bool]:
     return sa.exists().where(OrderLine.order_id == Order.id, OrderLine.product_id == int(value))
 
 
-def _needs(value: str) -> sa.ColumnElement[bool]:
-    if value == "problem":
-        return sa.exists().where(Problem.order_id == Order.id, Problem.state == ProblemState.OPEN)
-    if value == "transfer":
-        return sa.exists().where(
-            Payment.order_id == Order.id,
-            Payment.channel == "transfer",
-            Payment.state == "pending",
-        )
-    if value == "refund":
-        return sa.exists().where(
-            Payment.order_id == Order.id,
-            Refund.payment_id == Payment.id,
-            Refund.state != "succeeded",
-        )
-    return sa.and_(Order.paid_at.is_not(None), Order.state.in_(["paid", "fulfilling"]))
-
-
-NEEDS = (
-    ("problem", N_("买家反馈了问题")),
-    ("transfer", N_("等待确认转账")),
-    ("refund", N_("退款未完成")),
-    ("delivery", N_("已付款未发货")),
-)
-
 LIST = Listing(
     name="orders",
     model=Order,
@@ -116,7 +89,7 @@ LIST = Listing(
     choices=(
         Choice("state", N_("状态"), _states, lambda value: Order.state == OrderState(value)),
         Choice("product", N_("商品"), _products, _has_product),
-        Choice("needs", N_("待办"), lambda: [(key, _(label)) for key, label in NEEDS], _needs),
+        Choice("needs", N_("待办"), todo.options, todo.needs),
     ),
     days=Days(Order.created_at),
     sorts=(

@@ -8,6 +8,7 @@ from app.core.db import transaction
 from app.core.errors import Refusal
 from app.domain.accounts import sessions, signing_in
 from app.domain.accounts.contacts import Contact
+from app.domain.accounts.signing_in import Attempt
 from app.web import limits, visitor
 from app.web.access import public, safe_next
 from app.web.errors import words
@@ -30,16 +31,8 @@ def show() -> Response:
 def create() -> Response:
     """Password and, if it is given at once, the code; without it the next page asks for it."""
     login = request.form.get("login", "").strip()[:200]
-    holder = visitor.holder()
     try:
-        opened = signing_in.sign_in(
-            Contact.parse(login),
-            Secret(request.form.get("password", "")),
-            visitor.origin(),
-            code=request.form.get("totp", "").strip()[:20],
-            only_staff=True,
-            instead_of=holder.session_id if holder else None,
-        )
+        opened = signing_in.sign_in(_attempt(login))
     except Refusal as refusal:
         field = "login" if refusal.field == "contact" else refusal.field
         return _page(login, {field: words(refusal)}, refusal.status)
@@ -58,6 +51,18 @@ def delete() -> Response:
     if holder is not None:
         transaction(lambda: sessions.end(holder.session_id))
     return visitor.sign_out(redirect(url_for("admin.sign_in.show"), 303))  # type: ignore[arg-type]
+
+
+def _attempt(login: str) -> Attempt:
+    holder = visitor.holder()
+    return Attempt(
+        Contact.parse(login),
+        Secret(request.form.get("password", "")),
+        visitor.origin(),
+        code=request.form.get("totp", "").strip()[:20],
+        only_staff=True,
+        instead_of=holder.session_id if holder else None,
+    )
 
 
 def target() -> str:

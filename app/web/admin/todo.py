@@ -79,8 +79,8 @@ def _undelivered() -> sa.ColumnElement[bool]:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A reason why an order waits for somebody with this permission."""
+class Need:
+    """A reason why an order needs somebody with this permission."""
 
     label: str
     permission: str
@@ -88,26 +88,26 @@ class Waiting:
     condition: Callable[[], sa.ColumnElement[bool]]
 
 
-WAITING = {
-    "problem": Waiting(N_("买家反馈的问题"), "orders.serve", "wait", _with_open_problem),
-    "delivery": Waiting(N_("已付款未发货"), "orders.serve", "bad", _undelivered),
-    "transfer": Waiting(N_("等待确认的转账"), "orders.confirm", "wait", _with_transfer_to_confirm),
-    "refund": Waiting(N_("等待处理的退款"), "orders.refund", "wait", _with_refund_for_staff),
+NEEDS = {
+    "problem": Need(N_("买家反馈的问题"), "orders.serve", "wait", _with_open_problem),
+    "delivery": Need(N_("已付款未发货"), "orders.serve", "bad", _undelivered),
+    "transfer": Need(N_("等待确认的转账"), "orders.confirm", "wait", _with_transfer_to_confirm),
+    "refund": Need(N_("等待处理的退款"), "orders.refund", "wait", _with_refund_for_staff),
 }
 
 
 def options() -> list[tuple[str, str]]:
-    """The reasons, for the filter `waiting` of the list of orders."""
-    return [(name, _(waiting.label)) for name, waiting in WAITING.items()]
+    """The reasons, for the filter `needs` of the list of orders."""
+    return [(name, _(need.label)) for name, need in NEEDS.items()]
 
 
-def is_waiting(name: str) -> sa.ColumnElement[bool]:
-    """True of an order that waits for this reason."""
-    return WAITING[name].condition()
+def needs(name: str) -> sa.ColumnElement[bool]:
+    """True of an order that needs somebody for this reason."""
+    return NEEDS[name].condition()
 
 
 def low_on_stock() -> list[int]:
-    """Ids of the products on sale of which fewer are left than their merchant wants."""
+    """Ids of the products on sale of which no more are left than the line their merchant drew."""
     rows = session.execute(
         sa.select(Product.id, Product.low_stock_at).where(Product.state == ProductState.ON_SALE)
     )
@@ -116,7 +116,7 @@ def low_on_stock() -> list[int]:
         return []
     today = clock.today(preferences.get().zone)
     left = stock.stock_of(list(wanted), today, cap=max(wanted.values()))
-    return [product_id for product_id, least in wanted.items() if left.get(product_id, 0) < least]
+    return [product_id for product_id, least in wanted.items() if left.get(product_id, 0) <= least]
 
 
 def mine() -> Sequence[Task]:
@@ -142,8 +142,7 @@ def _counts() -> dict[str, int]:
         if source is bind and time.monotonic() - read_at < FRESH_FOR:
             return counts
     counts = {
-        name: _count(sa.select(Order.id).where(waiting.condition()))
-        for name, waiting in WAITING.items()
+        name: _count(sa.select(Order.id).where(need.condition())) for name, need in NEEDS.items()
     }
     counts["stock"] = len(low_on_stock())
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
@@ -155,15 +154,10 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
     """Each task behind the permission it takes to do it."""
     of_orders = [
         (
-            waiting.permission,
-            Task(
-                _(waiting.label),
-                counts[name],
-                url_for("admin.orders.index", waiting=name),
-                waiting.tone,
-            ),
+            need.permission,
+            Task(_(need.label), counts[name], url_for("admin.orders.index", needs=name), need.tone),
         )
-        for name, waiting in WAITING.items()
+        for name, need in NEEDS.items()
     ]
     stock_url = url_for("admin.products.index", stock="low")
     jobs_url = url_for("admin.health.show")

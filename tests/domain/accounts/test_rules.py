@@ -64,6 +64,21 @@ def test_patience_doubles_and_has_an_end() -> None:
     assert all(patience.wait(10**6) == patience.longest for patience in rules.PATIENCE.values())
 
 
+def test_a_network_that_mistypes_once_a_minute_never_waits() -> None:
+    network, failures = rules.PATIENCE["network"], 0
+    for _ in range(10_000):
+        failures = network.count(failures, timedelta(minutes=1))
+    assert network.wait(failures) == timedelta(0)
+
+
+def test_a_long_attack_is_forgiven_as_fast_as_a_short_one() -> None:
+    account, failures = rules.PATIENCE["account"], 0
+    for _ in range(10_000):
+        failures = account.count(failures, timedelta(minutes=1))
+    assert account.wait(failures) == account.longest
+    assert account.wait(account.count(failures, timedelta(minutes=80))) == timedelta(0)
+
+
 def test_a_step_up_is_good_for_five_minutes() -> None:
     now = datetime(2026, 7, 3, tzinfo=UTC)
     assert rules.is_fresh(now - timedelta(minutes=4, seconds=59), now)

@@ -14,7 +14,7 @@ from app.core.errors import Refusal
 from app.domain.accounts import passwords, service, sessions, signing_in
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, Role, Throttle
-from app.domain.accounts.signing_in import Opened
+from app.domain.accounts.signing_in import Attempt, Opened
 from app.domain.accounts.throttling import TooSoon
 from tests import people
 
@@ -24,10 +24,7 @@ START = "2026-07-03T10:00:05Z"
 
 def sign_in(contact: str = PHONE, password: str = people.PASSWORD, **options: object) -> Opened:
     return signing_in.sign_in(
-        Contact.parse(contact),
-        Secret(password),
-        people.ORIGIN,
-        **options,  # type: ignore[arg-type]
+        Attempt(Contact.parse(contact), Secret(password), people.ORIGIN, **options)  # type: ignore[arg-type]
     )
 
 

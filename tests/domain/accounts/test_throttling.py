@@ -63,10 +63,13 @@ def test_success_clears_the_account_and_only_lightens_the_network(app: Flask) ->
     assert failures(guards[1]) == 2
 
 
-def test_what_is_long_past_is_forgotten(app: Flask) -> None:
+def test_time_forgives_one_by_one(app: Flask) -> None:
     with time_machine.travel("2026-07-03T10:00:00Z", tick=False) as moment:
         for _ in range(6):
             take()
+        moment.shift(timedelta(minutes=30))
+        take()
+        assert failures() == 4
         moment.shift(timedelta(hours=13))
         take()
         assert failures() == 1

@@ -11,7 +11,7 @@ from app.providers.payments import signing
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY, OTHER = Secret("k" * 32), Secret("o" * 32)
-BODY = '{"amount": 9900}'.encode()
+BODY = b'{"amount": 9900}'
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 

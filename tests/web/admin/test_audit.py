@@ -13,7 +13,6 @@ from app.core import audit
 from app.core.actors import acting_as
 from app.core.db import transaction
 from app.domain.accounts.models import Role
-from app.web import admin
 from app.web.admin.audit_words import ACTIONS, SUBJECTS
 from app.web.admin.listing import Listing
 from tests import people
@@ -45,10 +44,11 @@ def test_every_act_has_its_words() -> None:
 
 
 def test_every_list_that_can_be_exported_has_its_words() -> None:
+    package = importlib.import_module("app.web.admin")
     lists = {
         found.name
-        for module in pkgutil.iter_modules(admin.__path__)
-        for found in vars(importlib.import_module(f"{admin.__name__}.{module.name}")).values()
+        for module in pkgutil.iter_modules(package.__path__)
+        for found in vars(importlib.import_module(f"app.web.admin.{module.name}")).values()
         if isinstance(found, Listing) and found.export_permission
     }
     assert {"audit", "people"} <= lists

@@ -56,7 +56,7 @@ def test_a_problem_is_counted_until_it_is_answered(owner: Visitor) -> None:
     order = factories.buy(factories.make_product(codes=50))
     transaction(lambda: service.report_problem(order.id, "卡密不能用,提示已被使用"))
     assert count(owner, "买家反馈的问题") == 1
-    assert 'href="/admin/orders?waiting=problem"' in owner.get("/admin/").text
+    assert 'href="/admin/orders?needs=problem"' in owner.get("/admin/").text
 
 
 def test_paid_and_not_delivered_is_counted(owner: Visitor) -> None:
@@ -87,6 +87,26 @@ def test_a_refund_by_hand_waits(owner: Visitor) -> None:
     assert count(owner, "等待处理的退款") == 1
 
 
+def test_each_number_leads_to_just_what_it_counts(owner: Visitor) -> None:
+    product = factories.make_product(codes=50)
+    troubled, stuck = factories.buy(product), factories.buy(product)
+    transaction(lambda: service.report_problem(troubled.id, "卡密不能用,提示已被使用"))
+    factories.place(product, channel="transfer")
+    by_hand = factories.buy(product, channel="transfer")
+    line = by_hand.lines[0].id
+    transaction(lambda: refunding.request_refund(by_hand.id, line, 100, "坏卡"))
+    transaction(
+        lambda: session.execute(
+            sa.update(Order)
+            .where(Order.id == stuck.id)
+            .values(state=OrderState.PAID, paid_at=stuck.created_at - timedelta(minutes=5))
+        )
+    )
+    for name, need in todo.NEEDS.items():
+        assert count(owner, need.label) == 1, name
+        assert "共 1 条" in words(owner.get(f"/admin/orders?needs={name}")), name
+
+
 def test_the_top_line_has_the_sum(owner: Visitor) -> None:
     factories.make_product(codes=1)
     page = owner.get("/admin/people")
@@ -94,8 +114,8 @@ def test_the_top_line_has_the_sum(owner: Visitor) -> None:
 
 
 def test_stock_counts_up_to_the_line_only(app: Flask) -> None:
-    enough = factories.make_product(codes=12, low_stock_at=12)
-    low = factories.make_product(codes=11, low_stock_at=12)
-    factories.make_product(codes=0, low_stock_at=0)
-    assert todo.low_on_stock() == [low.id]
+    enough = factories.make_product(codes=13, low_stock_at=12)
+    low = factories.make_product(codes=12, low_stock_at=12)
+    sold_out = factories.make_product(codes=0, low_stock_at=0)
+    assert todo.low_on_stock() == [low.id, sold_out.id]
     assert enough.id not in todo.low_on_stock()

@@ -1,0 +1,236 @@
+"""The real channel in a process of its own, and a merchant's server that it calls back."""
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from app.core import clock
+from app.core.processes import die_with_parent
+from app.providers.payments.interface import Callback, Charge, Forged, Notice, RefundOrder
+from app.providers.payments.sandbox import Sandbox
+from tests.servers import ROOT, free_port, wait_until
+
+MERCHANT, KEY = "M00000001", "k" * 32
+HOOK = "/hooks/payments/sandbox"
+
+
+@dataclass
+class Merchant:
+    """A shop's door for callbacks: verifies with the real adapter, notes, and answers."""
+
+    adapter: Sandbox
+    url: str = ""
+    notices: list[Notice] = field(default_factory=list)
+    forged: list[bytes] = field(default_factory=list)
+    # For a number: what to answer instead of 200, as often as there are statuses.
+    refusals: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    # For a number: not to answer before this is set.
+    silences: dict[str, threading.Event] = field(
+        default_factory=lambda: defaultdict(threading.Event)
+    )
+
+    def take(self, message: Callback) -> tuple[int, str]:
+        try:
+            notice = self.adapter.parse_callback(message)
+        except Forged:
+            self.forged.append(message.body)
+            return 400, "fail"
+        self.notices.append(notice)
+        if notice.number in self.silences:
+            self.silences[notice.number].wait(9)
+        refusals = self.refusals[notice.number]
+        return (refusals.pop(0), "fail") if refusals else (200, "success")
+
+    def of(self, number: str) -> list[Notice]:
+        return [notice for notice in self.notices if notice.number == number]
+
+    def forged_of(self, number: str) -> list[bytes]:
+        return [body for body in self.forged if number.encode() in body]
+
+
+@pytest.fixture(scope="session")
+def merchant() -> Iterator[Merchant]:
+    listening = Merchant(Sandbox("http://127.0.0.1:9", MERCHANT, KEY))
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Two small packets without it, and the second waits for the first one's receipt.
+        wbufsize = -1
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(
+                *listening.take(
+                    Callback("POST", self.path, [], dict(self.headers), body, clock.now())
+                )
+            )
+
+        def do_GET(self) -> None:
+            self._answer(200, "back at the shop")
+
+        def _answer(self, status: int, text: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+            """Silence."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    server.daemon_threads = True
+    listening.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield listening
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass
+class Process:
+    """`python -m app.sandbox` on a free port."""
+
+    data: Path
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "app.sandbox",
+                "--port",
+                str(self.port),
+                "--data",
+                str(self.data),
+            ],
+            cwd=ROOT,
+            env=os.environ | {"SANDBOX_MERCHANT": MERCHANT, "SANDBOX_KEY": KEY},
+            preexec_fn=die_with_parent,
+        )
+        wait_until(self.is_up, "the sandbox")
+
+    def is_up(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
+        return False
+
+
+@dataclass
+class Channel:
+    """The channel as its three kinds of users meet it: the merchant's adapter, a buyer's browser
+    and the judge who reads what really happened."""
+
+    url: str
+    merchant: Merchant
+    adapter: Sandbox
+    browser: httpx.Client
+
+    def link(
+        self,
+        number: str,
+        amount: int = 9900,
+        lasts: timedelta = timedelta(minutes=15),
+        language: str = "zh",
+        subject: str = "充值卡",
+    ) -> str:
+        """Where the merchant sends the buyer to pay."""
+        start = self.adapter.start(
+            Charge(
+                number=number,
+                amount=amount,
+                currency="CNY",
+                subject=subject,
+                expires_at=clock.now() + lasts,
+                return_url=f"{self.merchant.url}/orders/1",
+                notify_url=f"{self.merchant.url}{HOOK}",
+                client_ip="203.0.113.7",
+                language=language,
+            )
+        )
+        return start.url
+
+    def pay(self, number: str, link: str = "", **faults: object) -> httpx.Response:
+        """Press the button, with faults chosen on the page."""
+        form = {name: str(value) for name, value in faults.items()}
+        return self.browser.post(link or self.link(number), data=form)
+
+    def refund(self, number: str, amount: int = 9900, payment: str = "") -> RefundOrder:
+        return RefundOrder(
+            number=number,
+            payment_number=payment,
+            trade_number="",
+            amount=amount,
+            paid_amount=9900,
+            currency="CNY",
+            reason="bad code",
+        )
+
+    def faults(self, number: str, **faults: object) -> None:
+        """Make a trade misbehave, seen or not."""
+        answer = self.browser.post(
+            f"{self.url}/control/faults", json={"number": number, "faults": faults}
+        )
+        assert answer.status_code == 200, answer.text
+
+    def trade(self, number: str) -> dict[str, Any]:
+        """What really happened."""
+        answer = self.browser.get(f"{self.url}/control/trades/{number}")
+        assert answer.status_code == 200
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def is_told(self, number: str) -> bool:
+        """Whether there is nothing left to tell the merchant."""
+        return all(told["due_at"] is None for told in self.trade(number)["callbacks"])
+
+
+def channel_at(url: str, merchant: Merchant) -> Channel:
+    parts = urlsplit(url)
+    return Channel(
+        url=url,
+        merchant=merchant,
+        adapter=Sandbox(f"{parts.scheme}://{parts.netloc}", MERCHANT, KEY),
+        browser=httpx.Client(trust_env=False, timeout=20),
+    )
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    running = Process(tmp_path_factory.mktemp("sandbox") / "sandbox.db")
+    running.start()
+    yield running
+    assert running.process is not None
+    running.process.terminate()
+    running.process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def channel(sandbox_process: Process, merchant: Merchant) -> Channel:
+    return channel_at(sandbox_process.url, merchant)
+
+
+@pytest.fixture
+def number() -> str:
+    """A payment number nobody has used."""
+    return f"P{secrets.token_hex(8)}"

@@ -1,0 +1,135 @@
+"""What `bin/run` promises: it says what it made, keeps it, mends itself, and leaves nothing."""
+
+import os
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.servers import Shop, run_shop, start_shop, wait_until
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One shop's folder for the tests of this file, so that only one has to be made."""
+    return tmp_path_factory.mktemp("commands") / "data"
+
+
+@pytest.fixture
+def started(folder: Path) -> Iterator[Shop]:
+    shop = start_shop(folder)
+    yield shop
+    shop.process.kill()
+    shop.process.wait()
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that came from it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def children_by_name(shop: Shop) -> dict[str, int]:
+    main = shop.process.pid
+    children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+    return {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in children}
+
+
+def is_up(shop: Shop) -> bool:
+    try:
+        return httpx.get(f"{shop.url}/readyz", trust_env=False, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def queue_answers(shop: Shop) -> bool:
+    try:
+        return bool(Redis.from_url(f"unix://{shop.data_dir}/valkey.sock").ping())
+    except RedisError:
+        return False
+
+
+def test_it_prints_the_addresses_and_sign_ins_and_then_that_it_is_ready(started: Shop) -> None:
+    text = started.log.read_text()
+    demo = started.demo
+    assert f"{started.url}/admin/" in text
+    for words in (demo["admin"].values(), demo["buyer"].values()):
+        assert all(word in text for word in words)
+    assert text.splitlines()[-1] == "ready"
+    assert demo["url"] == started.url
+    assert is_up(started)
+
+
+def test_only_its_owner_reads_what_it_writes(started: Shop) -> None:
+    open_to_others = [
+        path.name
+        for path in started.data_dir.rglob("*")
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    assert open_to_others == []
+
+
+def test_a_second_one_in_the_same_folder_is_refused(started: Shop) -> None:
+    second = run_shop(started.data_dir)
+    assert second.returncode == 1
+    assert f"A shop is running in {started.data_dir} already." in second.stderr
+    assert is_up(started)
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = run_shop(tmp_path / "data", PORT=str(port))
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == (
+        f"Port {port} is taken. Choose another: PORT={port + 1} bin/run"
+    )
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_when_told_to_stop_it_ends_all_it_started(started: Shop, how: signal.Signals) -> None:
+    processes = family(started.process.pid)
+    assert len(processes) > 6
+    assert started.stop(how) == 0
+    assert [pid for pid in processes if is_running(pid)] == []
+
+
+def test_killed_it_leaves_nothing_and_the_next_one_has_the_same_shop(
+    started: Shop, folder: Path
+) -> None:
+    processes = family(started.process.pid)
+    sign_ins = started.demo
+    os.kill(started.process.pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_running(pid) for pid in processes), "an end of them all", 2)
+
+    again = start_shop(folder)
+    try:
+        assert again.url != started.url
+        assert again.demo == sign_ins | {"url": again.url}
+    finally:
+        again.stop()
+
+
+def test_a_child_that_dies_comes_back(started: Shop) -> None:
+    before = children_by_name(started)
+    assert set(before) == {"valkey-server", "web", "sandbox", "relay", "worker 1", "worker 2"}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+
+    wait_until(lambda: set(children_by_name(started)) == set(before), "its children")
+    wait_until(lambda: queue_answers(started) and is_up(started), "the shop")
+    assert set(children_by_name(started).values()).isdisjoint(before.values())
