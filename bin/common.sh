@@ -5,15 +5,16 @@ say() { printf '%s\n' "$*" >&2; }
 # Install these Debian packages in one go, asking nothing; say what to do where that cannot be.
 apt_install() {
   say "Installing $*"
-  if [ "$(id -u)" = 0 ]; then root=; else root="sudo -n"; fi
-  if command -v apt-get >/dev/null; then
+  root=
+  if [ "$(id -u)" != 0 ]; then root="sudo -n"; fi
+  if command -v apt-get >/dev/null && { [ -z "$root" ] || command -v sudo >/dev/null; }; then
+    apt="$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"
     # An index that cannot be had does not matter as long as the packages can.
-    $root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || true
-    $root env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y -qq --no-install-recommends "$@" >/dev/null && return
+    $apt update || true
+    $apt install -y --no-install-recommends "$@" >/dev/null && return
   fi
-  say "This needs packages that could not be installed from here. As root:"
-  say "    apt-get install $*"
+  say "They cannot be installed from here. As root:"
+  say "    apt-get update && apt-get install --no-install-recommends $*"
   say "Then run it again."
   exit 1
 }

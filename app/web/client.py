@@ -18,3 +18,8 @@ def network(text: str) -> str:
     parsed = ipaddress.ip_address(text)
     bits = 24 if parsed.version == 4 else 64
     return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False))
+
+
+def is_phone() -> bool:
+    """Whether the browser says it is on a phone: some channels have a page for each."""
+    return "Mobi" in request.user_agent.string

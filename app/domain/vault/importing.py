@@ -19,7 +19,7 @@ from app.core.db import session, transaction
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.keys import KeyPurpose
 from app.core.outbox import later
-from app.core.states import move
+from app.core.states import StateChange, move
 from app.domain.catalog.queries import find_product
 from app.domain.vault import batches, reading
 from app.domain.vault.batches import BatchDetails
@@ -142,6 +142,22 @@ def resume(import_id: int) -> None:
     move(import_, ImportState.RUNNING)
     later("app.domain.vault.jobs.add_codes", import_.id)
     audit.record("import.resume", "imports", import_.id)
+
+
+def failure_of(import_: Import) -> str:
+    """Why it failed, as a marked sentence; empty while it has not."""
+    if import_.state != ImportState.FAILED:
+        return ""
+    steps = (
+        sa.select(StateChange.note)
+        .where(
+            StateChange.subject == Import.__tablename__,
+            StateChange.subject_id == import_.id,
+            StateChange.to_state == ImportState.FAILED,
+        )
+        .order_by(StateChange.id.desc())
+    )
+    return session.scalars(steps).first() or ""
 
 
 def discard(import_id: int) -> None:

@@ -3,11 +3,11 @@
 from flask_babel import gettext as _
 
 from app.core import clock
+from app.core.db import session
 from app.core.errors import N_, Refusal
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Product
 from app.domain.catalog.queries import products
-from app.core.db import session
 from app.domain.vault import batches
 from app.domain.vault.batches import BatchDetails
 from app.web.admin.typed import Typed

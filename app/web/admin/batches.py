@@ -1,22 +1,27 @@
 """Batches in the console: what came in, where its codes are, what can be done with all of it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask_babel import gettext as _
 
 from app.core import clock
+from app.core.audit import AuditEntry
 from app.core.db import session, transaction
 from app.core.errors import N_, Refusal
+from app.domain.accounts.models import Person
 from app.domain.catalog import preferences, queries
 from app.domain.catalog.models import Product
 from app.domain.vault import batches
 from app.domain.vault.models import Batch, BatchState, Import
 from app.web.access import staff
-from app.web.admin import batch_form
+from app.web.admin.audit_words import action_words
 from app.web.admin.export import Column, local, yuan
-from app.web.admin.listing import Choice, Listing, Search, Sort
+from app.web.admin.listing import Choice, Days, Listing, Search, Sort
+from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.render import render
 
@@ -55,6 +60,7 @@ LIST = Listing(
         ),
         Choice("product", N_("商品"), _products, lambda value: Batch.product_id == int(value)),
     ),
+    days=Days(Batch.created_at),
     sorts=(
         Sort("newest", N_("最新在前"), (Batch.id.desc(),)),
         Sort("expiry", N_("快到期的在前"), (Batch.expires_on.asc().nulls_last(),)),
@@ -67,10 +73,22 @@ LIST = Listing(
         Column(N_("条数"), lambda row: row[0].code_count),
         Column(N_("每条成本"), lambda row: yuan(row[0].unit_cost)),
         Column(N_("最后可售日期"), lambda row: row[0].expires_on or ""),
+        Column(N_("备注"), lambda row: row[0].note),
         Column(N_("时间"), lambda row: local(row[0].created_at)),
     ),
-    export_permission="orders.export",
+    export_permission="codes.view",
 )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a batch's timeline."""
+
+    title: str
+    at: datetime
+    actor: str
+    note: str
+    tone: str = ""
 
 
 @routes.get("/admin/batches")
@@ -106,12 +124,16 @@ def create_voiding(batch_id: int) -> Response:
 @routes.post("/admin/batches/<int:batch_id>/expiry")
 @staff("codes.change")
 def update_expiry(batch_id: int) -> Response:
-    text = request.form.get("expires_on", "").strip()
-
-    def change(why: str) -> None:
-        batches.change_expiry(batch_id, batch_form.day(text), reason=why)
-
-    return _change(batch_id, change, _("日期已更改"))
+    typed = Typed(request.form)
+    expires_on = typed.day("expires_on")
+    if typed.errors:
+        flash(typed.errors["expires_on"], "bad")
+        return _to(batch_id)
+    return _change(
+        batch_id,
+        lambda why: batches.change_expiry(batch_id, expires_on, reason=why),
+        _("日期已更改"),
+    )
 
 
 def _change(batch_id: int, change: Callable[[str], None], done: str) -> Response:
@@ -123,6 +145,10 @@ def _change(batch_id: int, change: Callable[[str], None], done: str) -> Response
         flash(words(refusal), "bad")
     else:
         flash(done, "good")
+    return _to(batch_id)
+
+
+def _to(batch_id: int) -> Response:
     return redirect(url_for("admin.batches.show", batch_id=batch_id), 303)  # type: ignore[return-value]
 
 
@@ -142,5 +168,29 @@ def _page(batch: Batch) -> Response:
         imports=session.scalars(
             sa.select(Import).where(Import.batch_id == batch.id).order_by(Import.id)
         ).all(),
+        timeline=_timeline(batch),
         today=clock.today(preferences.get().zone),
     )
+
+
+def _timeline(batch: Batch) -> list[Entry]:
+    """What was done to it, newest first; its beginning last."""
+    acts = session.scalars(
+        sa.select(AuditEntry)
+        .where(AuditEntry.subject == "batches", AuditEntry.subject_id == batch.id)
+        .order_by(AuditEntry.id.desc())
+    ).all()
+    names = _names([*(act.actor for act in acts), batch.created_by])
+    entries = [
+        Entry(action_words(act.action), act.at, names.get(act.actor, act.actor), act.reason)
+        for act in acts
+    ]
+    creator = names.get(batch.created_by, batch.created_by)
+    return [*entries, Entry(action_words("batch.create"), batch.created_at, creator, "")]
+
+
+def _names(actors: Sequence[str]) -> dict[str, str]:
+    """Actor → name, of those who are people."""
+    ids = [int(actor.removeprefix("person:")) for actor in actors if actor.startswith("person:")]
+    rows = session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))
+    return {f"person:{person_id}": name for person_id, name in rows}

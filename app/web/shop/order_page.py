@@ -72,6 +72,7 @@ def charge_of(order: Order, payment: Payment) -> Charge:
         notify_url=settings.internal_url
         + url_for("hooks.payments.create", channel=payment.channel),
         client_ip=client.address(),
+        is_phone=client.is_phone(),
         language=order.language,
         pay_into=preferences.get().bank_account,
     )
