@@ -53,7 +53,9 @@ def destroy_everything() -> None:
 def rows() -> dict[str, list[tuple[object, ...]]]:
     session.rollback()
     return {
-        table.name: [tuple(row) for row in session.execute(sa.select(table).order_by(*table.primary_key))]
+        table.name: [
+            tuple(row) for row in session.execute(sa.select(table).order_by(*table.primary_key))
+        ]
         for table in Model.metadata.sorted_tables
         if table.name not in backup.LEFT_OUT
     }

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.servers import Shop, run_shop, start_shop, wait_until
+from tests.servers import Postgres, Shop, run_shop, start_shop, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +133,21 @@ def test_a_child_that_dies_comes_back(started: Shop) -> None:
     wait_until(lambda: set(children_by_name(started)) == set(before), "its children")
     wait_until(lambda: queue_answers(started) and is_up(started), "the shop")
     assert set(children_by_name(started).values()).isdisjoint(before.values())
+
+
+def test_on_postgresql_later_runs_and_commands_go_there_without_being_told(
+    postgres: Postgres, worker_id: str, tmp_path: Path
+) -> None:
+    url = postgres.create(f"commands_{worker_id}")
+    first = start_shop(tmp_path / "data", DATABASE_URL=url)
+    sign_ins = first.demo
+    assert first.stop() == 0
+
+    second = start_shop(tmp_path / "data")
+    try:
+        assert second.demo == sign_ins | {"url": second.url}
+        audit = second.flask("audit")
+        assert audit.returncode == 0, audit.stdout + audit.stderr
+        assert not (tmp_path / "data" / "shop.db").exists()
+    finally:
+        second.stop()

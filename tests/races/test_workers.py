@@ -39,8 +39,12 @@ def shop(
     """The app in this process, and the environment that workers share with it."""
     made = create_app(settings(tmp_path, database_url, redis.url))
     environment = os.environ | {
-        "DATA_DIR": str(tmp_path), "DATABASE_URL": database_url, "REDIS_URL": redis.url,
-        "SECRET_KEY": "test" * 16, "MASTER_KEYS": MASTER_KEY, "SHOP_ENV": "test",
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis.url,
+        "SECRET_KEY": "test" * 16,
+        "MASTER_KEYS": MASTER_KEY,
+        "SHOP_ENV": "test",
         "BASE_URL": "http://localhost",
     }
     with made.app_context():
@@ -53,8 +57,12 @@ def shop(
 def start_workers(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, str(servers.ROOT / "worker.py"), "--workers", "2"],
-        cwd=servers.ROOT, env=environment, preexec_fn=die_with_parent, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=servers.ROOT,
+        env=environment,
+        preexec_fn=die_with_parent,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 

@@ -15,6 +15,7 @@ from app.core.outbox import later
 from app.core.states import StateChange, can_move, move
 from app.domain.catalog.models import Product
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
+from app.domain.vault.stock import IS_AVAILABLE
 
 # One statement's worth: some seconds on PostgreSQL, and other writers get their turn in between.
 CODES_PER_STEP = 50_000
@@ -151,7 +152,7 @@ def void_some_codes(batch_id: int) -> datetime | None:
     reason = _reason_of_void(lock_batch(batch_id))
     some = (
         sa.select(Code.id)
-        .where(Code.batch_id == batch_id, Code.state == CodeState.AVAILABLE)
+        .where(Code.batch_id == batch_id, IS_AVAILABLE)
         .limit(CODES_PER_STEP)
         .with_for_update(skip_locked=True)
     )

@@ -12,6 +12,7 @@ from app.core.states import move
 from app.domain.vault import batches
 from app.domain.vault.importing import drop_chunks, lock_import
 from app.domain.vault.models import Batch, BatchState, Code, CodeState, Import, ImportState, Reveal
+from app.domain.vault.stock import IS_AVAILABLE
 
 TAKEN_AWAY = (CodeState.RESERVED, CodeState.SOLD, CodeState.EXHAUSTED)
 
@@ -53,8 +54,7 @@ def remove_some_codes(import_id: int) -> datetime | None:
         sa.select(Code.id)
         .where(
             Code.batch_id == batch.id,
-            Code.state.not_in(TAKEN_AWAY),
-            Code.order_line_id.is_(None),
+            IS_AVAILABLE,
             ~sa.exists().where(Reveal.code_id == Code.id),
         )
         .limit(batches.CODES_PER_STEP)

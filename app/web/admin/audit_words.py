@@ -8,6 +8,7 @@ from app.domain.accounts.rules import ROLE_WORDS
 
 ACTIONS = {
     "audit.export": N_("导出操作日志"),
+    "batches.export": N_("导出批次"),
     "batch.create": N_("新建批次"),
     "batch.expiry": N_("更改批次有效期"),
     "batch.freeze": N_("冻结批次"),
@@ -48,6 +49,7 @@ ACTIONS = {
     "product.create": N_("新建商品"),
     "product.picture": N_("更换商品图片"),
     "product.state": N_("商品上下架"),
+    "products.export": N_("导出商品"),
     "refund.confirm": N_("确认退款已付"),
     "refund.refused": N_("退款被渠道拒绝"),
     "refund.resend": N_("重发退款"),

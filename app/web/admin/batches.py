@@ -152,7 +152,7 @@ def _to(batch_id: int) -> Response:
     return redirect(url_for("admin.batches.show", batch_id=batch_id), 303)  # type: ignore[return-value]
 
 
-def _counts(rows: Sequence[sa.Row[tuple[Batch, Product]]]) -> dict[str, object]:
+def _counts(rows: Sequence[tuple[Batch, Product]]) -> dict[str, object]:
     return {
         "counts": batches.count_codes([batch.id for batch, _product in rows]),
         "today": clock.today(preferences.get().zone),

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from typing import BinaryIO, cast
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -177,7 +178,8 @@ def _sent(typed: Typed) -> Upload | None:
         typed.note([Refusal(words_, field="file")])
         return None
     if file is not None and has_file:
-        return Upload(file.filename or "", file.stream, typed.text("encoding"))
+        stream = cast("BinaryIO", file.stream)
+        return Upload(file.filename or "", stream, typed.text("encoding"))
     return Upload("", io.BytesIO(pasted.encode()))
 
 
@@ -240,6 +242,7 @@ def _page(import_: Import, typed: Typed, status: int = 200) -> Response:
             trial=taking.try_out(import_),
             form=typed,
         )
+    is_final = import_.state not in (ImportState.UPLOADED, ImportState.RUNNING)
     return render(
         "admin/imports/show.html",
         "admin/imports/_progress.html",
@@ -249,8 +252,8 @@ def _page(import_: Import, typed: Typed, status: int = 200) -> Response:
         batch=session.get(Batch, import_.batch_id) if import_.batch_id else None,
         failure=importing.failure_of(import_),
         refused=refused_lines.first(import_),
-        is_final=import_.state not in (ImportState.UPLOADED, ImportState.RUNNING),
-        can_be_undone=undoing.can_be_undone(import_),
+        is_final=is_final,
+        can_be_undone=is_final and undoing.can_be_undone(import_),
     )
 
 

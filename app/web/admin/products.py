@@ -1,7 +1,7 @@
 """Products in the console: the list, the one form, on and off sale, the picture."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,6 @@ from flask_babel import gettext as _
 from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import N_, Refusal
-from app.core.money import fen
 from app.domain.catalog import pictures, preferences, queries, rules, service
 from app.domain.catalog.models import Product, ProductState
 from app.domain.catalog.rules import ProductFields
@@ -19,6 +18,7 @@ from app.domain.vault import stock
 from app.web.access import staff
 from app.web.admin.export import Column, yuan
 from app.web.admin.listing import Choice, Listing, Search, Sort
+from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.render import render
 
@@ -80,16 +80,8 @@ LIST = Listing(
         Column(N_("售价"), lambda product: yuan(product.price)),
         Column(N_("网址"), lambda product: product.slug),
     ),
-    export_permission="orders.export",
+    export_permission="products.change",
 )
-
-
-@dataclass
-class ProductForm:
-    """What the form shows: the product's fields as text, or what was typed when a rule said no."""
-
-    values: dict[str, str]
-    errors: dict[str, str] = field(default_factory=dict)
 
 
 @routes.get("/admin/products")
@@ -102,42 +94,48 @@ def index() -> Response:
 @staff("products.change")
 def new() -> Response:
     blank = ProductFields(name="", price=0, low_stock_at=preferences.get().low_stock_at)
-    return _form_page(None, ProductForm(_as_text(blank) | {"price": ""}))
+    return _form_page(None, Typed(_as_text(blank) | {"price": ""}))
 
 
 @routes.post("/admin/products")
 @staff("products.change")
 def create() -> Response:
+    typed = Typed(request.form)
+    fields, drawn = _fields(typed), _picture(typed)
+    if typed.errors:
+        return _form_page(None, typed, 422)
     try:
-        fields = _fields()
-        drawn = _picture()
         product = transaction(lambda: _create(fields, drawn))
     except Refusal as refusal:
         session.rollback()
-        return _form_page(None, _typed(refusal), refusal.status)
+        typed.note([refusal])
+        return _form_page(None, typed, refusal.status)
     flash(_("商品已保存为草稿。导入卡密后就可以上架"), "good")
-    return redirect(url_for("admin.products.show", product_id=product.id), 303)  # type: ignore[return-value]
+    return _to(product.id)
 
 
 @routes.get("/admin/products/<int:product_id>")
 @staff("products.view")
 def show(product_id: int) -> Response:
     product = queries.find_product(product_id)
-    return _form_page(product, ProductForm(_as_text(product)))
+    return _form_page(product, Typed(_as_text(product)))
 
 
 @routes.post("/admin/products/<int:product_id>")
 @staff("products.change")
 def update(product_id: int) -> Response:
+    typed = Typed(request.form)
+    fields, drawn, seen_at = _fields(typed), _picture(typed), _moment(typed.text("seen_at"))
+    if typed.errors:
+        return _form_page(queries.find_product(product_id), typed, 422)
     try:
-        fields = _fields()
-        drawn = _picture()
-        transaction(lambda: _update(product_id, fields, drawn))
+        transaction(lambda: _update(product_id, fields, drawn, seen_at))
     except Refusal as refusal:
         session.rollback()
-        return _form_page(queries.find_product(product_id), _typed(refusal), refusal.status)
+        typed.note([refusal])
+        return _form_page(queries.find_product(product_id), typed, refusal.status)
     flash(_("商品已保存"), "good")
-    return redirect(url_for("admin.products.show", product_id=product_id), 303)  # type: ignore[return-value]
+    return _to(product_id)
 
 
 @routes.post("/admin/products/<int:product_id>/sale")
@@ -171,8 +169,13 @@ def _create(fields: ProductFields, drawn: pictures.Drawn | None) -> Product:
     return product
 
 
-def _update(product_id: int, fields: ProductFields, drawn: pictures.Drawn | None) -> None:
-    service.change_product(product_id, fields)
+def _update(
+    product_id: int,
+    fields: ProductFields,
+    drawn: pictures.Drawn | None,
+    seen_at: datetime | None,
+) -> None:
+    service.change_product(product_id, fields, seen_at=seen_at)
     if drawn is not None:
         service.set_picture(product_id, drawn)
 
@@ -184,6 +187,10 @@ def _move(product_id: int, verb: Callable[[int], None], done: str) -> Response:
         flash(words(refusal), "bad")
     else:
         flash(done, "good")
+    return _to(product_id)
+
+
+def _to(product_id: int) -> Response:
     return redirect(url_for("admin.products.show", product_id=product_id), 303)  # type: ignore[return-value]
 
 
@@ -196,7 +203,7 @@ def _beside(products: Sequence[Product]) -> dict[str, Any]:
     }
 
 
-def _form_page(product: Product | None, form: ProductForm, status: int = 200) -> Response:
+def _form_page(product: Product | None, form: Typed, status: int = 200) -> Response:
     beside: dict[str, Any] = _beside([product]) if product else {}
     return render(
         "admin/products/form.html",
@@ -216,58 +223,42 @@ def _as_text(given: Product | ProductFields) -> dict[str, str]:
     values["max_per_buyer"] = str(given.max_per_buyer or "")
     values["category_id"] = str(given.category_id or "")
     values["codes_case_sensitive"] = "1" if given.codes_case_sensitive else ""
+    values["seen_at"] = given.updated_at.isoformat() if isinstance(given, Product) else ""
     return values
 
 
-def _typed(refusal: Refusal) -> ProductForm:
-    return ProductForm(dict(request.form.items()), {refusal.field: words(refusal)})
-
-
-def _fields() -> ProductFields:
-    """The form as fields; raises Refusal for what is not even a number."""
-    return ProductFields(
-        name=_text("name"),
-        slug=_text("slug"),
-        summary=_text("summary"),
-        description=_text("description"),
-        instructions=_text("instructions"),
-        use_url=_text("use_url"),
-        price=_money("price") or 0,
-        compare_at=_money("compare_at"),
-        min_per_order=_whole("min_per_order"),
-        max_per_order=_whole("max_per_order"),
-        max_per_buyer=_whole("max_per_buyer") or None,
-        low_stock_at=_whole("low_stock_at"),
-        position=_whole("position"),
-        category_id=request.form.get("category_id", type=int),
-        codes_case_sensitive=request.form.get("codes_case_sensitive") == "1",
+def _fields(typed: Typed) -> ProductFields:
+    """The form as fields; every fault is noted in `typed`."""
+    texts: dict[str, Any] = {name: typed.text(name) for name in TEXTS}
+    numbers: dict[str, Any] = {name: typed.whole(name) or 0 for name in NUMBERS}
+    fields = ProductFields(
+        **texts,
+        **numbers,
+        price=typed.money("price") or 0,
+        compare_at=typed.money("compare_at"),
+        max_per_buyer=typed.whole("max_per_buyer") or None,
+        category_id=typed.whole("category_id"),
+        codes_case_sensitive=typed.text("codes_case_sensitive") == "1",
     )
+    typed.note(rules.faults(fields))
+    return fields
 
 
-def _text(name: str) -> str:
-    return request.form.get(name, "").replace("\0", "").replace("\r\n", "\n").strip()
-
-
-def _money(name: str) -> int | None:
-    text = request.form.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        return fen(text)
-    except ValueError:
-        raise Refusal(N_("请填写金额,例如 12.50"), field=name) from None
-
-
-def _whole(name: str) -> int:
-    text = request.form.get(name, "").strip()
-    if not text:
-        return 0
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise Refusal(N_("请填写整数"), field=name)
-    return int(text)
-
-
-def _picture() -> pictures.Drawn | None:
+def _picture(typed: Typed) -> pictures.Drawn | None:
     sent = request.files.get("picture")
     content = sent.read() if sent and sent.filename else b""
-    return pictures.draw(content) if content else None
+    if not content:
+        return None
+    try:
+        return pictures.draw(content)
+    except Refusal as refusal:
+        typed.note([refusal])
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    """When the page that was sent had been opened; a form without it overwrites what there is."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

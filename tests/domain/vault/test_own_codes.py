@@ -190,7 +190,16 @@ def test_groups_are_counted_as_they_were_typed() -> None:
     assert found.group == 2
 
 
-@pytest.mark.parametrize("typed", [CODES[0][:-1], CODES[0] + "A", "ABCD", "A" * 10_000])
+@pytest.mark.parametrize(
+    "typed",
+    # Named: the codes are new in every process, and the test's name must not be.
+    [
+        pytest.param(CODES[0][:-1], id="one missing"),
+        pytest.param(CODES[0] + "A", id="one too many"),
+        "ABCD",
+        "A" * 10_000,
+    ],
+)
 def test_a_wrong_length_is_told(typed: str) -> None:
     found = explain(typed)
 

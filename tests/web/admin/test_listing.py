@@ -223,7 +223,7 @@ def test_the_rest_stays_as_it_is(value: object, written: str) -> None:
 @given(st.lists(st.text(), min_size=1, max_size=5))
 @example(['"', ",", "\n", "\r\n", '",="'])
 def test_what_was_written_is_read_again(values: list[str]) -> None:
-    line = export._line([cell(value) for value in values])
+    line = export.line([cell(value) for value in values])
     read = next(csv.reader(io.StringIO(line, newline="")))
     for value, back in zip(values, read, strict=True):
         assert back in (value, f"'{value}")
