@@ -19,11 +19,14 @@ from app import create_app
 from app.core import outbox
 from app.core.bell import QUEUE
 from app.core.db import session
-from app.core.processes import Child, die_with_parent, look_after_until, stop_signal
+from app.core.processes import Child, die_with_parent, look_after_until, stop_all, stop_signal
 
 log = structlog.get_logger()
 
 RELAY_EVERY = 1.0
+# RQ waits for work 15 s less than this at a time; told to stop just as it begins to wait, it
+# notices only when the wait is over.
+WORKER_TTL = 20
 # Longer than a job may run, so that a stop lets the job end.
 STOP_WITHIN = outbox.JOB_TIMEOUT.total_seconds() + 10
 
@@ -49,7 +52,7 @@ def work() -> None:
             [queue],
             connection=redis,
             serializer=JSONSerializer,
-            worker_ttl=60,
+            worker_ttl=WORKER_TTL,
             job_monitoring_interval=5,
         ).work(logging_level="WARNING")
 
@@ -81,10 +84,7 @@ def supervise(workers: int) -> None:
     children = [Child("relay", [*this, "relay"])]
     children += [Child(f"worker {number}", [*this, "work"]) for number in range(1, workers + 1)]
     look_after_until(stop, children)
-    for child in children:
-        child.process.terminate()
-    for child in children:
-        child.stop(STOP_WITHIN)
+    stop_all(children, STOP_WITHIN)
 
 
 def main() -> None:

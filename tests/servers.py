@@ -313,7 +313,7 @@ def start_shop(data_dir: Path, **settings: str) -> Shop:
 def run_shop(data_dir: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run one that will not start, to the end."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "serve.py")],
+        [sys.executable, "-m", "bin.serve"],
         cwd=ROOT,
         env=shop_environment(data_dir, **settings),
         capture_output=True,
@@ -327,7 +327,7 @@ def launch_shop(data_dir: Path, **settings: str) -> Shop:
     environment = shop_environment(data_dir, **settings)
     with (data_dir.parent / f"{data_dir.name}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "serve.py")],
+            [sys.executable, "-m", "bin.serve"],
             cwd=ROOT,
             env=environment,
             stdout=log,

@@ -206,7 +206,7 @@ def _insert_once(table: sa.Table, unique: str, *, for_postgres: bool) -> sa.Exec
     )
 
 
-def execute(statement: sa.Executable, *values: Any) -> sa.CursorResult[Any]:
+def execute(statement: sa.Executable, *values: Any) -> sa.CursorResult[*tuple[Any, ...]]:
     """Run a statement that is built once and knows no ORM: what the hot path does many times.
 
     Building a statement costs more than running it; see docs/architecture.md, "Speed".

@@ -75,10 +75,6 @@ class Child:
             self.pause = min(self.pause * 2, LONGEST_PAUSE)
             self.start()
 
-    def stop(self, within: float) -> None:
-        """Ask it to end, and make it end when it does not within so many seconds."""
-        stop_all([self], within)
-
 
 def stop_all(children: Iterable[Child], within: float) -> None:
     """Ask all of them to end at once, and make those end that do not within so many seconds."""

@@ -32,23 +32,23 @@ def refused(refusal: Refusal) -> Response:
 
 
 def stale_form(_error: CSRFError) -> Response:
-    return error_page(400, _("这个页面放得太久了,请返回上一页刷新后重试"))
+    return error_page(400, _("这个页面放得太久了，请返回上一页刷新后重试"))
 
 
 def http_error(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return error.get_response()  # type: ignore[return-value]
     sentences = {
-        400: _("这个请求有误,请返回上一页重试"),
+        400: _("这个请求有误，请返回上一页重试"),
         401: _("请先登录"),
         403: _("你没有权限查看这个页面"),
         404: _("没有找到这个页面"),
         405: _("没有找到这个页面"),
-        409: _("情况已经变化,请刷新页面查看"),
-        413: _("文件太大,请分成几份上传"),
-        429: _("操作太频繁,请稍后再试"),
+        409: _("情况已经变化，请刷新页面查看"),
+        413: _("文件太大，请分成几份上传"),
+        429: _("操作太频繁，请稍后再试"),
     }
-    response = error_page(error.code, sentences.get(error.code, _("出错了,请稍后再试")))
+    response = error_page(error.code, sentences.get(error.code, _("出错了，请稍后再试")))
     for name, value in error.get_headers():
         if name.lower() == "retry-after":
             response.headers[name] = value
@@ -65,7 +65,7 @@ def fault(error: Exception) -> Response:
         kind=type(error).__name__,
         exc_info=error,
     )
-    return error_page(500, _("我们这边出了问题,已经记录下来。你的订单和款项都是安全的"), reference)
+    return error_page(500, _("我们这边出了问题，已经记录下来。你的订单和款项都是安全的"), reference)
 
 
 def error_page(status: int, sentence: str, reference: str = "") -> Response:

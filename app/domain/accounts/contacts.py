@@ -68,7 +68,7 @@ class Contact:
 def _email(text: str) -> str:
     lowered = text.lower()
     if len(lowered) > EMAIL_LENGTH or not EMAIL.fullmatch(lowered):
-        raise Refusal(N_("这个邮箱不完整,请检查一下,例如 name@qq.com"), field="contact")
+        raise Refusal(N_("这个邮箱不完整，请检查一下，例如 name@qq.com"), field="contact")
     return lowered
 
 
@@ -89,5 +89,5 @@ def _phone(text: str) -> str:
 
 def _bad_phone() -> Refusal:
     return Refusal(
-        N_("这个手机号不对,请检查一下;中国大陆以外的号码请加上区号,例如 +852"), field="contact"
+        N_("这个手机号不对，请检查一下；中国大陆以外的号码请加上区号，例如 +852"), field="contact"
     )

@@ -45,7 +45,7 @@ def find_invited(token: str) -> Person:
         .execution_options(populate_existing=True)
     )
     if person is None:
-        raise NotFound(N_("这个链接已经用过或过期,请向店主要一个新的"))
+        raise NotFound(N_("这个链接已经用过或过期，请向店主要一个新的"))
     return person
 
 

@@ -42,26 +42,26 @@ PERMISSION_WORDS = {
     "console.view": N_("打开后台首页"),
     "products.view": N_("查看商品"),
     "products.change": N_("编辑、上架、下架商品"),
-    "codes.view": N_("查看批次与导入记录(不含卡密)"),
+    "codes.view": N_("查看批次与导入记录（不含卡密）"),
     "codes.add": N_("导入与生成卡密"),
     "codes.change": N_("冻结、作废批次与卡密"),
-    "codes.reveal": N_("查看卡密明文(需再次验证并写明原因)"),
-    "codes.export": N_("导出卡密(需再次验证)"),
+    "codes.reveal": N_("查看卡密明文（需再次验证并写明原因）"),
+    "codes.export": N_("导出卡密（需再次验证）"),
     "orders.view": N_("查看订单"),
     "orders.serve": N_("处理售后问题、重发、取消"),
-    "orders.replace": N_("补发:作废坏卡并换新"),
+    "orders.replace": N_("补发：作废坏卡并换新"),
     "orders.confirm": N_("确认转账到账"),
     "orders.refund": N_("退款"),
-    "orders.export": N_("导出订单(需再次验证)"),
+    "orders.export": N_("导出订单（需再次验证）"),
     "reveals.view": N_("查看卡密查看记录"),
     "audit.view": N_("查看操作日志"),
-    "audit.export": N_("导出操作日志(需再次验证)"),
+    "audit.export": N_("导出操作日志（需再次验证）"),
     "people.view": N_("查看成员"),
-    "people.change": N_("邀请、停用成员,更改角色(需再次验证)"),
+    "people.change": N_("邀请、停用成员，更改角色（需再次验证）"),
     "health.view": N_("查看运行状况"),
     "health.retry": N_("重新执行失败的任务"),
     "settings.view": N_("查看店铺设置"),
-    "settings.change": N_("更改店铺设置(需再次验证)"),
+    "settings.change": N_("更改店铺设置（需再次验证）"),
 }
 
 ROLE_WORDS = {
@@ -162,7 +162,7 @@ def check_password(password: str, *own: str) -> None:
         raise Refusal(N_("密码最多 %(most)s 位"), field="password", most=PASSWORD_MOST)
     lowered = password.casefold()
     if is_common(lowered) or lowered in {word.casefold() for word in own if word}:
-        raise Refusal(N_("这个密码太常见,很容易被猜到,请换一个"), field="password")
+        raise Refusal(N_("这个密码太常见，很容易被猜到，请换一个"), field="password")
 
 
 def is_common(lowered: str) -> bool:

@@ -52,11 +52,11 @@ def confirm(row: Session, code: str) -> list[Secret]:
     require_transaction()
     sealed = row.new_totp_sealed
     if sealed is None:
-        raise Refusal(N_("这个页面放得太久了,请重新登录"))
+        raise Refusal(N_("这个页面放得太久了，请重新登录"))
     secret = keys.open_personal(sealed, "sessions", "new_totp", row.id)
     step = _step_of(secret, code, after=0)
     if step is None:
-        raise Refusal(N_("验证码不对,请用验证器里最新的 6 位数字"), field="totp")
+        raise Refusal(N_("验证码不对，请用验证器里最新的 6 位数字"), field="totp")
     person = row.person
     adopt(person, secret, step=step)
     row.new_totp_sealed = None

@@ -26,7 +26,7 @@ def register(contact: Contact, password_hash: str, *, language: str = "zh") -> P
     """A buyer's account; raises Refusal when the contact has one."""
     require_transaction()
     if queries.find_by_contact(contact.index) is not None:
-        raise Refusal(N_("这个手机号或邮箱已经注册过,请直接登录"), field="contact")
+        raise Refusal(N_("这个手机号或邮箱已经注册过，请直接登录"), field="contact")
     person = create(contact, password_hash=password_hash, language=language)
     audit.record("person.register", "people", person.id)
     return person
@@ -98,7 +98,7 @@ def accept_invitation(token: str, password_hash: str) -> Person:
     require_transaction()
     person = queries.lock(queries.find_invited(token).id)
     if person.invitation_hash != ids.hash_token(token):
-        raise Conflict(N_("这个链接已经用过或过期,请向店主要一个新的"))
+        raise Conflict(N_("这个链接已经用过或过期，请向店主要一个新的"))
     person.invitation_hash = None
     person.invitation_expires_at = None
     person.password_hash = password_hash
@@ -135,7 +135,7 @@ def change_role(person_id: int, role: Role, reason: str) -> None:
     if person.role == role:
         return
     if person.role is None:
-        raise Conflict(N_("买家没有角色,请用邀请把对方加为成员"))
+        raise Conflict(N_("买家没有角色，请用邀请把对方加为成员"))
     _keep_an_owner(person, other_owners)
     audit.record("person.role", "people", person.id, reason=reason, role=[person.role, role])
     person.role = role

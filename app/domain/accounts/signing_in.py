@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 WRONG = N_("账号或密码不对")
 WRONG_STAFF = N_("账号、密码或验证码不对")
-WRONG_CODE = N_("验证码不对或已经用过,请等下一个再试")
+WRONG_CODE = N_("验证码不对或已经用过，请等下一个再试")
 WRONG_PROOF = N_("密码或验证码不对")
 
 
@@ -137,7 +137,7 @@ def enrol_second_factor(holder: SignedIn, code: str, origin: Origin) -> tuple[Op
         person = queries.lock(holder.id)
         row = sessions.lock(holder.session_id)
         if row.second_factor_at is None and person.totp_sealed is not None:
-            raise Refusal(N_("这个账号已经有验证器,请重新登录"))
+            raise Refusal(N_("这个账号已经有验证器，请重新登录"))
         with acting_as(f"person:{person.id}"):
             codes = second_factor.confirm(row, code)
         sessions.end_all(person.id, but=row.id)

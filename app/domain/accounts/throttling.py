@@ -40,7 +40,7 @@ class TooSoon(Refusal):
 
     def __init__(self, wait: timedelta) -> None:
         self.seconds = max(ceil(wait.total_seconds()), 1)
-        super().__init__(N_("尝试太频繁,请 %(seconds)s 秒后再试"), seconds=self.seconds)
+        super().__init__(N_("尝试太频繁，请 %(seconds)s 秒后再试"), seconds=self.seconds)
 
 
 def of_sign_in(contact_index: bytes, network: str) -> list[Guard]:

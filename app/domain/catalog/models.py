@@ -41,7 +41,7 @@ class Picture(db.Model):
 
 
 class Product(db.Model):
-    """Money in minor units of `currency`. How many are left is counted from codes, never kept here."""
+    """Money in minor units of `currency`. How many are left is counted from codes."""
 
     __tablename__ = "products"
     __table_args__ = (

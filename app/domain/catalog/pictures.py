@@ -56,11 +56,11 @@ def draw(content: bytes) -> Drawn:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise Refusal(N_("图片尺寸太大,请缩小后再上传"), field="picture")
+                raise Refusal(N_("图片尺寸太大，请缩小后再上传"), field="picture")
             upright = ImageOps.exif_transpose(picture)
             return _draw(upright, SIDE)
     except BROKEN as error:
-        raise Refusal(N_("无法读取这张图片,请换成 JPG、PNG 或 WebP"), field="picture") from error
+        raise Refusal(N_("无法读取这张图片，请换成 JPG、PNG 或 WebP"), field="picture") from error
 
 
 def keep(drawn: Drawn) -> int:

@@ -100,7 +100,7 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
     if wanted.accent not in ACCENTS:
         yield Refusal(N_("请选择一种颜色"), field="accent")
     if wanted.zone not in zoneinfo.available_timezones():
-        yield Refusal(N_("没有这个时区,例如 Asia/Shanghai"), field="zone")
+        yield Refusal(N_("没有这个时区，请填写例如 Asia/Shanghai"), field="zone")
     if not 5 <= wanted.hold_minutes <= 120:
         yield Refusal(N_("要在 5 到 120 分钟之间"), field="hold_minutes")
     if not 0 <= wanted.low_stock_at <= 100_000:

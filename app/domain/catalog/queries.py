@@ -82,6 +82,14 @@ def find_category(slug: str) -> Category:
     return category
 
 
+def lock_category(category_id: int) -> Category:
+    """The category as it is now, locked until the unit ends; raises NotFound."""
+    category = session.get(Category, category_id, with_for_update=True, populate_existing=True)
+    if category is None:
+        raise NotFound(N_("没有找到这个分类"))
+    return category
+
+
 def count_products_by_category() -> dict[int, int]:
     """How many products that are not archived each category has."""
     rows = session.execute(

@@ -69,14 +69,14 @@ def faults(fields: ProductFields) -> Iterator[Refusal]:
     if len(fields.name) > NAME_LENGTH:
         yield Refusal(N_("名称最多 %(most)s 个字"), field="name", most=NAME_LENGTH)
     if fields.slug and not is_slug(fields.slug):
-        yield Refusal(N_("网址只能用小写字母、数字和连字符,最多 60 位"), field="slug")
+        yield Refusal(N_("网址只能用小写字母、数字和连字符，最多 60 位"), field="slug")
     if len(fields.summary) > SUMMARY_LENGTH:
         yield Refusal(N_("一句话介绍最多 %(most)s 个字"), field="summary", most=SUMMARY_LENGTH)
     for field in ("description", "instructions"):
         if len(getattr(fields, field)) > TEXT_LENGTH:
             yield Refusal(N_("最多 %(most)s 个字"), field=field, most=TEXT_LENGTH)
     if fields.use_url and not is_web_address(fields.use_url):
-        yield Refusal(N_("请填写完整网址,以 https:// 开头"), field="use_url")
+        yield Refusal(N_("请填写完整网址，以 https:// 开头"), field="use_url")
     yield from _price_faults(fields)
     yield from _limit_faults(fields)
 
@@ -85,7 +85,7 @@ def _price_faults(fields: ProductFields) -> Iterator[Refusal]:
     if not 0 < fields.price <= MAX_PRICE:
         yield Refusal(N_("价格要大于 0,不超过 100 万元"), field="price")
     if fields.compare_at is not None and not fields.price < fields.compare_at <= MAX_PRICE:
-        yield Refusal(N_("划线价要高于售价;没有划线价就留空"), field="compare_at")
+        yield Refusal(N_("划线价要高于售价；没有划线价就留空"), field="compare_at")
 
 
 def _limit_faults(fields: ProductFields) -> Iterator[Refusal]:
@@ -93,10 +93,10 @@ def _limit_faults(fields: ProductFields) -> Iterator[Refusal]:
         yield Refusal(N_("至少是 1"), field="min_per_order")
     if not fields.min_per_order <= fields.max_per_order <= MAX_QUANTITY:
         yield Refusal(
-            N_("要不少于每单最少数量,不超过 %(most)s"), field="max_per_order", most=MAX_QUANTITY
+            N_("要不少于每单最少数量，不超过 %(most)s"), field="max_per_order", most=MAX_QUANTITY
         )
     if fields.max_per_buyer is not None and fields.max_per_buyer < fields.min_per_order:
-        yield Refusal(N_("要不少于每单最少数量;不限购就留空"), field="max_per_buyer")
+        yield Refusal(N_("要不少于每单最少数量；不限购就留空"), field="max_per_buyer")
     if fields.low_stock_at < 0:
         yield Refusal(N_("不能小于 0"), field="low_stock_at")
 

@@ -12,7 +12,7 @@ from app.core.errors import N_, Conflict, Refusal
 from app.core.states import can_move, move
 from app.domain.catalog import pictures, rules
 from app.domain.catalog.models import Category, Product, ProductState
-from app.domain.catalog.queries import lock_product
+from app.domain.catalog.queries import lock_category, lock_product
 from app.domain.catalog.rules import ProductFields
 
 # Written to the audit log as "changed" only: they are long, and the page shows them anyway.
@@ -40,7 +40,7 @@ def change_product(
     """
     product = lock_product(product_id)
     if seen_at is not None and product.updated_at != seen_at:
-        raise Conflict(N_("这个商品刚被别人修改过,请刷新页面后再改"))
+        raise Conflict(N_("这个商品刚被别人修改过，请刷新页面后再改"))
     values = _checked(fields)
     values["slug"] = values["slug"] or product.slug
     _refuse_taken_slug(values["slug"], product.id)
@@ -88,7 +88,7 @@ def create_category(name: str, *, slug: str = "") -> Category:
 
 
 def change_category(category_id: int, *, name: str, slug: str, position: int) -> None:
-    category = session.get_one(Category, category_id)
+    category = lock_category(category_id)
     values = {"name": _category_name(name), "slug": slug or category.slug, "position": position}
     _category_slug(str(values["slug"]), category_id)
     changes = _apply(category, values)
@@ -100,10 +100,10 @@ def change_category(category_id: int, *, name: str, slug: str, position: int) ->
 def remove_category(category_id: int) -> None:
     """Remove an empty category; raises Conflict while products, archived ones too, are in it."""
     require_transaction()
-    category = session.get_one(Category, category_id)
+    category = lock_category(category_id)
     in_use = sa.select(Product.id).where(Product.category_id == category_id).limit(1)
     if session.scalar(in_use) is not None:
-        raise Conflict(N_("分类里还有商品,请先把它们移到别的分类"))
+        raise Conflict(N_("分类里还有商品，请先把它们移到别的分类"))
     session.delete(category)
     session.flush()
     audit.record("category.remove", "categories", category_id, name=category.name)
@@ -113,7 +113,7 @@ def _checked(fields: ProductFields) -> dict[str, Any]:
     for fault in rules.faults(fields):
         raise fault
     if fields.category_id is not None and session.get(Category, fields.category_id) is None:
-        raise Refusal(N_("这个分类已经不在了,请重新选择"), field="category_id")
+        raise Refusal(N_("这个分类已经不在了，请重新选择"), field="category_id")
     return asdict(fields) | {"description": rules.safe_description(fields.description)}
 
 
@@ -133,7 +133,7 @@ def _move(product_id: int, to: ProductState) -> None:
     if product.state == to:
         return
     if not can_move(product, to):
-        raise Conflict(N_("商品现在的状态不能这样操作,请刷新页面查看"))
+        raise Conflict(N_("商品现在的状态不能这样操作，请刷新页面查看"))
     before = product.state
     move(product, to)
     audit.record("product.state", "products", product.id, state=[before, to])
@@ -160,7 +160,7 @@ def _category_name(name: str) -> str:
 
 def _category_slug(slug: str, category_id: int | None) -> str:
     if slug and not rules.is_slug(slug):
-        raise Refusal(N_("网址只能用小写字母、数字和连字符,最多 60 位"), field="slug")
+        raise Refusal(N_("网址只能用小写字母、数字和连字符，最多 60 位"), field="slug")
     if slug and _slug_owner(Category, slug) not in (None, category_id):
         raise Refusal(N_("这个网址已经被别的分类用了"), field="slug")
     return slug or rules.new_slug()

@@ -130,7 +130,7 @@ def _product_on_sale(purchase: Purchase) -> Product:
 
 def _agreed_price(product: Product, purchase: Purchase) -> Quote:
     if product.price != purchase.shown_price:
-        raise Conflict(N_("价格刚刚有变化,请按新的价格重新确认"), field="price")
+        raise Conflict(N_("价格刚刚有变化，请按新的价格重新确认"), field="price")
     return quote([Item(product.id, product.price, purchase.quantity)], product.currency)
 
 
@@ -147,7 +147,7 @@ def _check_limits(product: Product, purchase: Purchase) -> None:
     before = queries.bought_before(purchase.contact.index, product.id)
     if before + purchase.quantity > product.max_per_buyer:
         raise Refusal(
-            N_("每人限购 %(most)s 件,你已经买了 %(before)s 件"),
+            N_("每人限购 %(most)s 件，你已经买了 %(before)s 件"),
             field="quantity",
             most=product.max_per_buyer,
             before=before,
@@ -158,7 +158,7 @@ def _check_hold_budget(purchase: Purchase, holds: Holds) -> None:
     contact, network = queries.unpaid_holds(purchase.contact.index, purchase.network)
     if contact[0] >= holds.orders_per_contact:
         raise Refusal(
-            N_("你有 %(count)s 个订单还没有付款。请先付款或取消,再下新的订单"),
+            N_("你有 %(count)s 个订单还没有付款。请先付款或取消，再下新的订单"),
             field="contact",
             count=contact[0],
         )
@@ -166,7 +166,7 @@ def _check_hold_budget(purchase: Purchase, holds: Holds) -> None:
         network[0] >= holds.orders_per_network
         or network[1] + purchase.quantity > holds.units_per_network
     ):
-        raise Refusal(N_("当前网络下未付款的订单太多,请几分钟后再试"), field="contact")
+        raise Refusal(N_("当前网络下未付款的订单太多，请几分钟后再试"), field="contact")
 
 
 def _order(

@@ -136,7 +136,7 @@ def send_again(refund_id: int) -> None:
 def confirm_by_hand(refund_id: int, reference: str) -> None:
     """Staff paid it back outside the channel (a bank transfer) and say under which reference."""
     if len(reference.strip()) < 4:
-        raise Refusal(N_("请填写转账流水号,至少 4 位"), field="reference")
+        raise Refusal(N_("请填写转账流水号，至少 4 位"), field="reference")
     refund = lock(refund_id)
     if refund.state == RefundState.REQUESTED:
         move(refund, RefundState.SENDING, reference.strip())

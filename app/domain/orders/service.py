@@ -29,7 +29,7 @@ def payment_to_make(order_id: int, channel: str) -> Payment:
     """The open payment of a pending order in `channel`: the one there is, or a new attempt."""
     order = queries.lock(order_id)
     if order.state != OrderState.PENDING or clock.now() >= order.expires_at:
-        raise Conflict(N_("这个订单已经不能付款了,请重新下单"))
+        raise Conflict(N_("这个订单已经不能付款了，请重新下单"))
     for payment in queries.payments_of(order.id):
         if payment.state == PaymentState.PENDING and payment.channel == channel:
             return payment
@@ -46,9 +46,9 @@ def confirm_paid(payment_id: int, trade_number: str, amount: int, today: date) -
         raise NotFound
     trade_number = trade_number.strip()
     if len(trade_number) < 4:
-        raise Refusal(N_("请填写银行流水号,至少 4 位"), field="trade_number")
+        raise Refusal(N_("请填写银行流水号，至少 4 位"), field="trade_number")
     if payment.channel != "transfer":
-        raise Conflict(N_("这笔付款由渠道确认,请用“向渠道查询”"))
+        raise Conflict(N_("这笔付款由渠道确认，请用“向渠道查询”"))
     if queries.payment_of_trade(payment.channel, trade_number) not in (None, payment.id):
         raise Refusal(N_("这个流水号已经用在另一笔付款上"), field="trade_number")
     audit.record(
@@ -91,7 +91,7 @@ def deliver_again(order_id: int, today: date) -> None:
     try:
         settling.deliver(order, today)
     except vault.Shortfall:
-        raise Conflict(N_("库存不足,请先补货再发货")) from None
+        raise Conflict(N_("库存不足，请先补货再发货")) from None
 
 
 def new_link(order_id: int) -> Secret:

@@ -47,7 +47,7 @@ def faults(details: BatchDetails, today: date) -> Iterator[Refusal]:
     if not 0 <= details.unit_cost <= MAX_COST:
         yield Refusal(N_("成本要在 0 到 100 万元之间"), field="unit_cost")
     if details.expires_on is not None and details.expires_on < today:
-        yield Refusal(N_("到期日已经过了,请检查年份"), field="expires_on")
+        yield Refusal(N_("到期日已经过了，请检查年份"), field="expires_on")
 
 
 def create(
@@ -136,7 +136,7 @@ def change_expiry(batch_id: int, expires_on: date | None, *, reason: str) -> Non
     """Set the last day on which its codes may be sold; None is no such day, a past one ends it."""
     batch = lock_batch(batch_id)
     if batch.state == BatchState.VOID:
-        raise Conflict(N_("批次已经作废,不能再改"))
+        raise Conflict(N_("批次已经作废，不能再改"))
     why = checked_reason(reason)
     before, batch.expires_on = batch.expires_on, expires_on
     audit.record(
@@ -177,7 +177,7 @@ def checked_reason(reason: str) -> str:
     """The reason without its margins; raises Refusal when it says nothing."""
     why = reason.strip()
     if len(why) < 4:
-        raise Refusal(N_("请写明原因,至少 4 个字"), field="reason")
+        raise Refusal(N_("请写明原因，至少 4 个字"), field="reason")
     return why[:500]
 
 
@@ -185,7 +185,7 @@ def _change_state(batch_id: int, to: BatchState, action: str, reason: str) -> No
     batch = lock_batch(batch_id)
     why = checked_reason(reason)
     if not can_move(batch, to) or batch.state == BatchState.IMPORTING:
-        raise Conflict(N_("批次现在的状态不能这样操作,请刷新页面查看"))
+        raise Conflict(N_("批次现在的状态不能这样操作，请刷新页面查看"))
     before = batch.state
     move(batch, to, why)
     audit.record(action, "batches", batch.id, reason=why, state=[before, to])

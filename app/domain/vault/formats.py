@@ -20,13 +20,13 @@ FAULT = "\0"
 UNDECODABLE, OVERLONG, CONTROL, TORN = "\0u", "\0l", "\0c", "\0q"
 FORMULA, ROUNDED, DATE, CELL_ERROR = "\0f", "\0r", "\0d", "\0e"
 FAULTS = {
-    UNDECODABLE: N_("有无法识别的字符,请把文件另存为 UTF-8 再导入"),
-    OVERLONG: N_("这一行太长,不像卡密"),
+    UNDECODABLE: N_("有无法识别的字符，请把文件另存为 UTF-8 再导入"),
+    OVERLONG: N_("这一行太长，不像卡密"),
     CONTROL: N_("含有换行或不可见的控制字符"),
-    TORN: N_("引号没有成对,一条卡密只能占一行"),
-    FORMULA: N_("这一格是公式,请在表格里复制后“粘贴为数值”再导入"),
-    ROUNDED: N_("数字超过 15 位,Excel 已经改掉了末尾几位,请向供货方要文本格式的原始文件"),
-    DATE: N_("Excel 把这一格变成了日期,请改成文本格式后重新填写"),
+    TORN: N_("引号没有成对，一条卡密只能占一行"),
+    FORMULA: N_("这一格是公式，请在表格里复制后“粘贴为数值”再导入"),
+    ROUNDED: N_("数字超过 15 位，Excel 已经改掉了末尾几位，请向供货方要文本格式的原始文件"),
+    DATE: N_("Excel 把这一格变成了日期，请改成文本格式后重新填写"),
     CELL_ERROR: N_("这一格是 Excel 的错误值"),
 }
 
@@ -134,9 +134,11 @@ def detect(head: bytes, file_name: str) -> Format:
     if head.startswith(ZIP):
         return Format(Kind.XLSX, delimiter="\t")
     if head.startswith(OLE):
-        raise Refusal(N_("旧版 .xls 或加密的表格打不开,请另存为 .xlsx 或 CSV 再导入"), field="file")
+        raise Refusal(
+            N_("旧版 .xls 或加密的表格打不开，请另存为 .xlsx 或 CSV 再导入"), field="file"
+        )
     if file_name.lower().endswith((".xlsx", ".xlsm")):
-        raise Refusal(N_("这个表格文件已损坏,请重新导出"), field="file")
+        raise Refusal(N_("这个表格文件已损坏，请重新导出"), field="file")
     encoding = encoding_of(head)
     text = head.decode(encoding, "replace").removeprefix(BYTE_ORDER_MARK)
     if len(NO_TEXT.findall(text)) > len(text) // 10 + 1:

@@ -97,7 +97,7 @@ def preview(import_: Import) -> Preview:
     """What the file's first rows would be read as; raises NotFound when none waits any more."""
     first = session.get(ImportChunk, (import_.id, 0))
     if first is None:
-        raise NotFound(N_("文件已经不在了,请重新上传"))
+        raise NotFound(N_("文件已经不在了，请重新上传"))
     text, layout = open_chunk(import_, first), Format.from_json(import_.format)
     return Preview(layout, reading.columns(text, layout), reading.preview(text, layout))
 
@@ -110,7 +110,7 @@ def change_format(import_id: int, wanted: Format) -> None:
         raise Refusal(N_("卡号和密码不能是同一列"), field="password_column")
     for column in (wanted.code_column, wanted.password_column or 0):
         if not 0 <= column < wanted.column_count:
-            raise Refusal(N_("没有这一列,请重新选择"), field="code_column")
+            raise Refusal(N_("没有这一列，请重新选择"), field="code_column")
     import_.format = wanted.as_json()
 
 
@@ -138,7 +138,7 @@ def resume(import_id: int) -> None:
     """Go on with a failed import where it stopped; raises Conflict."""
     import_ = lock_import(import_id)
     if import_.state != ImportState.FAILED:
-        raise Conflict(N_("这次导入没有中断,不需要继续"))
+        raise Conflict(N_("这次导入没有中断，不需要继续"))
     move(import_, ImportState.RUNNING)
     later("app.domain.vault.jobs.add_codes", import_.id)
     audit.record("import.resume", "imports", import_.id)
@@ -180,7 +180,7 @@ def _detect(sent: Upload) -> Format:
     sent.content.seek(0)
     guessed = reading.detect(head, sent.file_name)
     if sent.encoding not in ("", *ENCODINGS):
-        raise Refusal(N_("没有这种编码,请重新选择"), field="encoding")
+        raise Refusal(N_("没有这种编码，请重新选择"), field="encoding")
     if guessed.kind is reading.Kind.XLSX or not sent.encoding:
         return guessed
     return replace(guessed, encoding=sent.encoding)
@@ -237,7 +237,7 @@ def _complete(import_id: int, known: Format) -> None:
 
 def _require_waiting(import_: Import) -> None:
     if import_.state != ImportState.UPLOADED or not import_.format:
-        raise Conflict(N_("这次导入已经开始或撤销,请刷新页面查看"))
+        raise Conflict(N_("这次导入已经开始或撤销，请刷新页面查看"))
 
 
 def drop_chunks(import_id: int) -> None:

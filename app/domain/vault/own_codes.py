@@ -111,7 +111,7 @@ def _as_printed(groups: list[str]) -> list[str]:
 def _why_not(symbol: str) -> str:
     if symbol in LOOK_ALIKES:
         return N_("卡密里没有字母 I、J、O 和数字 0、1,请对照检查第 %(group)s 组")
-    return N_("第 %(group)s 组里有卡密不会用到的字符,请对照检查")
+    return N_("第 %(group)s 组里有卡密不会用到的字符，请对照检查")
 
 
 def _wrong_length(groups: list[str], length: int) -> Typed:
@@ -119,8 +119,8 @@ def _wrong_length(groups: list[str], length: int) -> Typed:
         return Typed(problem=N_("请输入卡密"))
     uneven = [number for number, group in enumerate(groups, 1) if len(group) != GROUP]
     if len(groups) == LENGTH // GROUP and len(uneven) == 1:
-        return Typed(problem=N_("第 %(group)s 组应有 4 个字符,请对照检查"), group=uneven[0])
-    return Typed(problem=N_("卡密应有 20 个字符,现在是 %(length)s 个"), length=length)
+        return Typed(problem=N_("第 %(group)s 组应有 4 个字符，请对照检查"), group=uneven[0])
+    return Typed(problem=N_("卡密应有 20 个字符，现在是 %(length)s 个"), length=length)
 
 
 def _checked(code: str) -> Typed:
@@ -132,13 +132,13 @@ def _checked(code: str) -> Typed:
     if plain == 0:
         group = _swapped_group(values, weighted)
         if group is None:
-            return Typed(problem=N_("好像有两个字符写反了,请逐组对照检查"))
-        return Typed(problem=N_("第 %(group)s 组好像有两个字符写反了,请对照检查"), group=group)
+            return Typed(problem=N_("好像有两个字符写反了，请逐组对照检查"))
+        return Typed(problem=N_("第 %(group)s 组好像有两个字符写反了，请对照检查"), group=group)
     weight = weighted * pow(plain, -1, BASE) % BASE
     if weight not in WEIGHTS:
-        return Typed(problem=N_("卡密有不止一个字符不对,请逐组对照检查"))
+        return Typed(problem=N_("卡密有不止一个字符不对，请逐组对照检查"))
     group = WEIGHTS.index(weight) // GROUP + 1
-    return Typed(problem=N_("第 %(group)s 组好像有一个字符不对,请对照检查"), group=group)
+    return Typed(problem=N_("第 %(group)s 组好像有一个字符不对，请对照检查"), group=group)
 
 
 def _swapped_group(values: list[int], weighted: int) -> int | None:

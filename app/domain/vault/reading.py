@@ -58,9 +58,9 @@ UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 NO_CODE = N_("卡密是空的")
 NO_PASSWORD = N_("密码是空的")
-TOO_MANY = N_("有 %(count)s 列,应为 %(wanted)s 列:分隔符不能出现在卡密里")
-TOO_FEW = N_("只有 %(count)s 列,少了第 %(column)s 列")
-TOO_LONG = N_("超过 %(limit)s 个字符,不像卡密")
+TOO_MANY = N_("有 %(count)s 列，应为 %(wanted)s 列：分隔符不能出现在卡密里")
+TOO_FEW = N_("只有 %(count)s 列，少了第 %(column)s 列")
+TOO_LONG = N_("超过 %(limit)s 个字符，不像卡密")
 QUOTES = FAULTS[TORN]
 
 # Lines that a quoted field may be spread over; quotes that match no sooner are two mistakes.

@@ -24,7 +24,7 @@ class SoldOut(Conflict):
 
     def __init__(self, left: int) -> None:
         if left:
-            super().__init__(N_("库存不足,现在还剩 %(left)s 件"), field="quantity", left=left)
+            super().__init__(N_("库存不足，现在还剩 %(left)s 件"), field="quantity", left=left)
         else:
             super().__init__(N_("已经售罄。到货后会重新上架"), field="quantity")
         self.left = left
@@ -100,7 +100,7 @@ def reveal_to_buyer(
 def reveal_to_staff(code: Code, buyer: bytes | None, *, reason: str, ip: str) -> Secret:
     """One code in plain text for a member of staff, who must say why; raises Refusal without."""
     if len(reason.strip()) < 4:
-        raise Refusal(N_("请写明查看原因,至少 4 个字"), field="reason")
+        raise Refusal(N_("请写明查看原因，至少 4 个字"), field="reason")
     batch = session.get_one(Batch, code.batch_id)
     _record_reveal(
         order_line_id=code.order_line_id,

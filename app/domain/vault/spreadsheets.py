@@ -41,8 +41,8 @@ NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 BUILT_IN_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 IS_DATE = -1
 
-BROKEN = N_("这个 Excel 文件已损坏或无法读取,请用 Excel 打开后另存为 .xlsx 再导入")
-NOT_EXCEL = N_("这不是 Excel 表格,请导入 .xlsx、.csv 或 .txt 文件")
+BROKEN = N_("这个 Excel 文件已损坏或无法读取，请用 Excel 打开后另存为 .xlsx 再导入")
+NOT_EXCEL = N_("这不是 Excel 表格，请导入 .xlsx、.csv 或 .txt 文件")
 
 Attributes = dict[str, str]
 Styles = dict[int, int]
@@ -61,7 +61,7 @@ def rows(file: BinaryIO) -> Iterator[str]:
         if not filled:
             raise Refusal(N_("表格里没有内容"), field="file")
         if len(filled) > 1:
-            message = N_("有 %(count)s 个工作表里有内容,请只留下卡密所在的那个再导入")
+            message = N_("有 %(count)s 个工作表里有内容，请只留下卡密所在的那个再导入")
             raise Refusal(message, field="file", count=len(filled))
         yield from workbook.rows(filled[0])
 
@@ -91,7 +91,7 @@ def _refuse_bomb(parts: Sequence[zipfile.ZipInfo]) -> None:
         for part in parts
     )
     if is_swollen or sum(part.file_size for part in parts) > MOST_BYTES:
-        raise Refusal(N_("这个 Excel 文件解开后太大,请拆成几个文件导入"), field="file")
+        raise Refusal(N_("这个 Excel 文件解开后太大，请拆成几个文件导入"), field="file")
     if {part.compress_type for part in parts} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise Refusal(BROKEN, field="file")
 

@@ -38,8 +38,8 @@ from app.domain.vault.storing import SealedCode
 TRIED_CHUNKS = 2
 
 SAME_FILE = N_("与文件前面的一行重复")
-IN_STORE = N_("库里已有,在批次“%(batch)s”")
-UNREADABLE = N_("等待导入的内容打不开:被改动过,或主密钥不对")
+IN_STORE = N_("库里已有，在批次“%(batch)s”")
+UNREADABLE = N_("等待导入的内容打不开：被改动过，或主密钥不对")
 NOTHING_NEW = N_("没有新卡密")
 
 

@@ -73,7 +73,7 @@ def remove_some_codes(import_id: int) -> datetime | None:
 
 def _close(batch: Batch, reason: str) -> None:
     if batches.has_codes(batch.id, *TAKEN_AWAY):
-        raise Conflict(N_("已经有卡密被预留或售出,不能整批撤销;可以冻结或作废这个批次"))
+        raise Conflict(N_("已经有卡密被预留或售出，不能整批撤销；可以冻结或作废这个批次"))
     if batch.state != BatchState.VOID:
         move(batch, BatchState.VOID, reason)
 

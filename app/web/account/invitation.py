@@ -37,7 +37,7 @@ def create(token: str) -> Response:
     is_staff = person.role is not None
     password_hash = passwords.hash(Secret(password))
     transaction(lambda: service.accept_invitation(token, password_hash))
-    flash(_("密码已设置,请登录"), "good")
+    flash(_("密码已设置，请登录"), "good")
     door = "admin.sign_in.show" if is_staff else "account.sessions.new"
     return redirect(url_for(door), 303)  # type: ignore[return-value]
 

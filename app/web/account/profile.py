@@ -33,7 +33,7 @@ def update_password() -> Response:
     except Refusal as refusal:
         return _page({refusal.field: words(refusal)}, refusal.status)
     response = visitor.sign_in(_to_profile(), secret, current_user.role)
-    flash(_("密码已更改,其他设备已退出登录"), "good")
+    flash(_("密码已更改，其他设备已退出登录"), "good")
     return response
 
 

@@ -98,7 +98,7 @@ def _queue(settings: Settings) -> Sign:
     try:
         Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=1).ping()
     except RedisError:
-        return Sign(_("队列"), _("连不上"), "bad", _("任务会等它恢复,不会丢失"))
+        return Sign(_("队列"), _("连不上"), "bad", _("任务会等它恢复，不会丢失"))
     return Sign(_("队列"), _("正常"), "good")
 
 

@@ -71,10 +71,10 @@ def first_hour() -> list[Step]:
             products,
             _exists(Product, Product.state == ProductState.ON_SALE),
         ),
-        Step(_("设置收款方式"), _("填写收款账号,或接入支付渠道"), settings, has_channel),
+        Step(_("设置收款方式"), _("填写收款账号，或接入支付渠道"), settings, has_channel),
         Step(
             _("完成一笔测试订单"),
-            _("自己买一件,看到卡密为止"),
+            _("自己买一件，看到卡密为止"),
             url_for("shop.home.index"),
             _exists(Order, Order.delivered_at.is_not(None)),
         ),

@@ -174,7 +174,7 @@ def _sent(typed: Typed) -> Upload | None:
     file = request.files.get("file")
     has_file, pasted = file is not None and bool(file.filename), typed.text("pasted")
     if has_file == bool(pasted):
-        words_ = N_("文件和粘贴只能选一种") if pasted else N_("请选择文件,或者粘贴卡密")
+        words_ = N_("文件和粘贴只能选一种") if pasted else N_("请选择文件，或者粘贴卡密")
         typed.note([Refusal(words_, field="file")])
         return None
     if file is not None and has_file:

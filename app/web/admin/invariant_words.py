@@ -11,11 +11,11 @@ INVARIANTS = {
     "each delivered line has exactly what it bought": N_("每个已发货订单拿到的正是所买的"),
     "every held code belongs to an order that is under way": N_("每张预留的卡密都属于进行中的订单"),
     "each batch has the codes that were put into it": N_("每个批次的卡密数量对得上"),
-    "nothing delivered unpaid, no money unanswered": N_("没有未付款的发货,没有无人理会的收款"),
+    "nothing delivered unpaid, no money unanswered": N_("没有未付款的发货，没有无人理会的收款"),
     "each payment and refund is booked once": N_("每笔收款与退款都记账一次"),
     "no more refunded than was paid": N_("退款不超过收款"),
     "every open payment is watched": N_("每笔进行中的付款都有人盯着"),
-    "codes open under what they are bound to": N_("卡密都能按其归属解开(抽查)"),
+    "codes open under what they are bound to": N_("卡密都能按其归属解开（抽查）"),
     "no work is overdue": N_("没有逾期的后台任务"),
 }
 

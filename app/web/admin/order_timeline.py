@@ -18,8 +18,8 @@ from app.domain.vault.models import Code, Reveal
 
 TITLES = {
     ("orders", "closing"): N_("订单开始关闭"),
-    ("orders", "expired"): N_("订单过期,库存已放回"),
-    ("orders", "cancelled"): N_("订单已取消,库存已放回"),
+    ("orders", "expired"): N_("订单过期，库存已放回"),
+    ("orders", "cancelled"): N_("订单已取消，库存已放回"),
     ("orders", "paid"): N_("订单已付款"),
     ("orders", "fulfilling"): N_("开始发货"),
     ("orders", "delivered"): N_("已发货"),
@@ -30,7 +30,7 @@ TITLES = {
     ("payments", "suspense"): N_("收到不能用于订单的款项"),
     ("payments", "refunded"): N_("款项已全部退回"),
     ("refunds", "sending"): N_("向渠道提交退款"),
-    ("refunds", "unknown"): N_("退款结果未知,正在查询"),
+    ("refunds", "unknown"): N_("退款结果未知，正在查询"),
     ("refunds", "succeeded"): N_("退款成功"),
     ("refunds", "refused"): N_("渠道拒绝退款"),
     ("codes", "void"): N_("作废一条卡密"),
@@ -50,7 +50,7 @@ AUDITED = {
     "code.replace": N_("店员更换坏卡"),
 }
 VERDICTS = {
-    "already": N_("渠道重复通知,已忽略"),
+    "already": N_("渠道重复通知，已忽略"),
     "mismatch": N_("渠道通知的金额不符"),
     "late": N_("订单关闭后到账"),
     "second": N_("同一订单重复付款"),

@@ -139,7 +139,7 @@ def create_confirmation(number: str, payment_id: int) -> Response:
         verdict = transaction(lambda: service.confirm_paid(payment_id, trade_number, amount, today))
         if verdict == Verdict.PAID:
             return _("已确认到账")
-        return _("款项已入账,但不能用于这个订单,正在退回")
+        return _("款项已入账，但不能用于这个订单，正在退回")
 
     return _act(number, confirm)
 
@@ -151,7 +151,7 @@ def create_query(number: str) -> Response:
 
     def ask(order: Order) -> str:
         transaction(lambda: service.ask_channel(order.id))
-        return _("已向支付渠道查询,结果稍后显示在时间线里")
+        return _("已向支付渠道查询，结果稍后显示在时间线里")
 
     return _act(number, ask)
 
@@ -174,7 +174,7 @@ def create_delivery(number: str) -> Response:
 def create_cancellation(number: str) -> Response:
     def cancel(order: Order) -> str:
         transaction(lambda: closing.cancel(order.id))
-        return _("正在取消,支付渠道确认后释放库存")
+        return _("正在取消，支付渠道确认后释放库存")
 
     return _act(number, cancel)
 
@@ -196,7 +196,7 @@ def create_refund(number: str) -> Response:
         line_id = request.form.get("line", type=int) or 0
         amount, reason = _amount(), request.form.get("reason", "")
         transaction(lambda: refunding.request_refund(order.id, line_id, amount, reason))
-        return _("退款已提交,会原路退回")
+        return _("退款已提交，会原路退回")
 
     return _act(number, refund)
 
@@ -239,7 +239,7 @@ def create_replacement(number: str, code_id: int) -> Response:
         today = clock.today(preferences.get().zone)
         line_id = code.order_line_id or 0
         transaction(lambda: service.replace_code(order.id, code_id, line_id, reason, today))
-        return _("已作废坏卡并换上新的,买家在订单页可以看到")
+        return _("已作废坏卡并换上新的，买家在订单页可以看到")
 
     return _act(number, replace)
 
@@ -272,7 +272,7 @@ def create_answer(number: str, problem_id: int) -> Response:
             raise NotFound
         text = request.form.get("answer", "")
         transaction(lambda: service.answer_problem(problem_id, text))
-        return _("已回复,买家在订单页可以看到")
+        return _("已回复，买家在订单页可以看到")
 
     return _act(number, answer)
 
@@ -325,7 +325,7 @@ def _amount() -> int:
     try:
         return fen(request.form.get("amount", ""))
     except ValueError:
-        raise Refusal(N_("请填写金额,例如 12.50"), field="amount") from None
+        raise Refusal(N_("请填写金额，例如 12.50"), field="amount") from None
 
 
 def _check_refund(order: Order, refund_id: int) -> None:

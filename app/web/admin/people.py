@@ -119,7 +119,7 @@ def update_role(uid: str) -> Response:
     person, role = queries.find(uid), _role(request.form.get("role", ""))
     reason, person_id = _reason(), person.id
     transaction(lambda: service.change_role(person_id, role, reason))
-    return _done(uid, _("角色已更改,对方需要重新登录"))
+    return _done(uid, _("角色已更改，对方需要重新登录"))
 
 
 @routes.post("/admin/people/<uid>/disablement")
@@ -127,7 +127,7 @@ def update_role(uid: str) -> Response:
 def create_disablement(uid: str) -> Response:
     person_id, reason = queries.find(uid).id, _reason()
     transaction(lambda: service.disable(person_id, reason))
-    return _done(uid, _("账号已停用,对方已退出登录"))
+    return _done(uid, _("账号已停用，对方已退出登录"))
 
 
 @routes.post("/admin/people/<uid>/disablement/deletion")
@@ -144,7 +144,7 @@ def delete_second_factor(uid: str) -> Response:
     """The phone is lost: at the next sign-in a new second factor is set up."""
     person_id, reason = queries.find(uid).id, _reason()
     transaction(lambda: service.reset_second_factor(person_id, reason))
-    return _done(uid, _("已清除,对方下次登录时重新设置"))
+    return _done(uid, _("已清除，对方下次登录时重新设置"))
 
 
 @routes.post("/admin/people/<uid>/sessions/deletion")

@@ -32,7 +32,7 @@ def create() -> Response:
     except Refusal as refusal:
         return _page({refusal.field: words(refusal)}, refusal.status)
     response = visitor.sign_in(redirect(target(), 303), opened.secret, opened.role)  # type: ignore[arg-type]
-    flash(_("已确认是你本人,请继续刚才的操作"), "good")
+    flash(_("已确认是你本人，请继续刚才的操作"), "good")
     return response
 
 

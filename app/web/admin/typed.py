@@ -35,7 +35,7 @@ class Typed:
         try:
             return fen(self.text(name))
         except ValueError:
-            self.errors[name] = _("请填写金额,例如 12.50")
+            self.errors[name] = _("请填写金额，例如 12.50")
             return None
 
     def whole(self, name: str) -> int | None:
@@ -55,7 +55,7 @@ class Typed:
         try:
             return date.fromisoformat(self.text(name))
         except ValueError:
-            self.errors[name] = _("请填写日期,例如 2026-12-31")
+            self.errors[name] = _("请填写日期，例如 2026-12-31")
             return None
 
     def note(self, refusals: Iterable[Refusal]) -> None:

@@ -17,7 +17,9 @@ from app.web.shop import in_hand
 routes = Blueprint("lookup", __name__)
 
 # One sentence for a wrong number, a wrong contact and a wrong password: a guesser learns nothing.
-NOT_FOUND = N_("没有找到这个订单。请核对订单号和下单时填写的手机号或邮箱;设置过取货密码的,也要填对")
+NOT_FOUND = N_(
+    "没有找到这个订单。请核对订单号和下单时填写的手机号或邮箱；设置过取货密码的，也要填对"
+)
 
 
 @routes.get("/lookup")

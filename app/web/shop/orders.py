@@ -131,7 +131,7 @@ def create_problem(number: str) -> Response:
 
 def _purchase(product_id: int, form: products.CheckoutForm) -> placing.Purchase:
     if len(form.checkout_key) < 16:
-        raise Refusal(N_("这个页面放得太久了,请刷新后重试"))
+        raise Refusal(N_("这个页面放得太久了，请刷新后重试"))
     payments.channel(form.channel)
     pickup = Secret(request.form.get("pickup", "").strip())
     return placing.Purchase(

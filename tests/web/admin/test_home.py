@@ -54,7 +54,7 @@ def test_only_who_can_set_up_sees_the_list(app: Flask) -> None:
 
 def test_a_problem_is_counted_until_it_is_answered(owner: Visitor) -> None:
     order = factories.buy(factories.make_product(codes=50))
-    transaction(lambda: service.report_problem(order.id, "卡密不能用,提示已被使用"))
+    transaction(lambda: service.report_problem(order.id, "卡密不能用，提示已被使用"))
     assert count(owner, "买家反馈的问题") == 1
     assert 'href="/admin/orders?needs=problem"' in owner.get("/admin/").text
 
@@ -90,7 +90,7 @@ def test_a_refund_by_hand_waits(owner: Visitor) -> None:
 def test_each_number_leads_to_just_what_it_counts(owner: Visitor) -> None:
     product = factories.make_product(codes=50)
     troubled, stuck = factories.buy(product), factories.buy(product)
-    transaction(lambda: service.report_problem(troubled.id, "卡密不能用,提示已被使用"))
+    transaction(lambda: service.report_problem(troubled.id, "卡密不能用，提示已被使用"))
     factories.place(product, channel="transfer")
     by_hand = factories.buy(product, channel="transfer")
     line = by_hand.lines[0].id

@@ -55,18 +55,18 @@ def test_a_rule_says_no_and_keeps_what_was_typed(
 
 
 def test_the_bank_account_wants_a_fresh_proof(app: Flask, owner: Visitor) -> None:
-    form = {"bank_account": "户名:小满"}
+    form = {"bank_account": "户名：小满"}
     transaction(lambda: session.execute(sa.update(Session).values(stepped_up_at=None)))
     assert location(owner.post("/admin/settings/bank-account", form)).startswith("/admin/step-up")
     assert preferences.get().bank_account == ""
     fresh = Visitor(app, people.make(Role.OWNER))
     assert location(fresh.post("/admin/settings/bank-account", form)) == "/admin/settings"
     preferences.forget()
-    assert preferences.get().bank_account == "户名:小满"
+    assert preferences.get().bank_account == "户名：小满"
 
 
 def test_the_general_form_does_not_reach_the_bank_account(owner: Visitor) -> None:
-    owner.post("/admin/settings", FORM | {"bank_account": "户名:骗子"})
+    owner.post("/admin/settings", FORM | {"bank_account": "户名：骗子"})
     preferences.forget()
     assert preferences.get().bank_account == ""
 
