@@ -4,7 +4,18 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.settings import Settings
-from app.web import access, assets, errors, filters, limits, ops, requests, security, translation
+from app.web import (
+    access,
+    assets,
+    errors,
+    filters,
+    limits,
+    ops,
+    requests,
+    security,
+    state_words,
+    translation,
+)
 from app.web.account import account
 from app.web.admin import admin
 from app.web.hooks import hooks
@@ -27,7 +38,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]
-    for part in (security, translation, access, assets, filters, limits, errors):
+    parts = (security, translation, access, assets, filters, state_words, limits, errors)
+    for part in parts:
         part.init_app(app)
     for face in (shop, account, admin, hooks, ops.ops):
         app.register_blueprint(face)

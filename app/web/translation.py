@@ -1,7 +1,8 @@
 """In which language a page speaks: the reader's choice, else her account's, else her browser's."""
 
 from flask import Flask, g, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, get_domain, get_locale
+from markupsafe import Markup
 
 LANGUAGES = ("zh", "en")
 THEMES = ("system", "light", "dark")
@@ -14,6 +15,16 @@ def init_app(app: Flask) -> None:
     # The message ids are the Chinese sentences, so Chinese needs no catalogue.
     babel.init_app(app, default_locale="zh", locale_selector=choose)
     app.context_processor(lambda: {"language": language(), "theme": theme()})
+    app.jinja_env.globals["_"] = sentence
+
+
+def sentence(message: str, **values: object) -> Markup:
+    """`_()` of the templates. The catalogue is looked up once a request, not once a sentence: an
+    order's page says eighty."""
+    if "catalogue" not in g:
+        g.catalogue = get_domain().get_translations()
+    spoken: str = g.catalogue.gettext(message)
+    return Markup(spoken) % values if "%" in spoken else Markup(spoken)  # noqa: S704  our own words
 
 
 def choose() -> str:

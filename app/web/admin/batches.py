@@ -17,6 +17,7 @@ from app.domain.catalog import preferences, queries
 from app.domain.catalog.models import Product
 from app.domain.vault import batches
 from app.domain.vault.models import Batch, BatchState, Import
+from app.web import state_words
 from app.web.access import staff
 from app.web.admin.audit_words import action_words
 from app.web.admin.export import Column, local, yuan
@@ -26,13 +27,6 @@ from app.web.errors import words
 from app.web.render import render
 
 routes = Blueprint("batches", __name__)
-
-STATE_WORDS = {
-    BatchState.IMPORTING: N_("导入中"),
-    BatchState.OPEN: N_("可售"),
-    BatchState.FROZEN: N_("已冻结"),
-    BatchState.VOID: N_("已作废"),
-}
 
 
 def _products() -> list[tuple[str, str]]:
@@ -55,7 +49,7 @@ LIST = Listing(
         Choice(
             "state",
             N_("状态"),
-            lambda: [(state.value, _(label)) for state, label in STATE_WORDS.items()],
+            lambda: state_words.options("batch"),
             lambda value: Batch.state == BatchState(value),
         ),
         Choice("product", N_("商品"), _products, lambda value: Batch.product_id == int(value)),
@@ -68,7 +62,7 @@ LIST = Listing(
     columns=(
         Column(N_("批次"), lambda row: row[0].name),
         Column(N_("商品"), lambda row: row[1].name),
-        Column(N_("状态"), lambda row: _(STATE_WORDS[row[0].state])),
+        Column(N_("状态"), lambda row: state_words.word("batch", row[0].state)),
         Column(N_("供应商"), lambda row: row[0].supplier),
         Column(N_("条数"), lambda row: row[0].code_count),
         Column(N_("每条成本"), lambda row: yuan(row[0].unit_cost)),

@@ -18,6 +18,7 @@ from app.domain.vault import importing, taking, undoing
 from app.domain.vault.importing import Upload
 from app.domain.vault.models import Batch, Import, ImportState
 from app.domain.vault.reading import Format
+from app.web import state_words
 from app.web.access import staff
 from app.web.admin import batch_form, refused_lines
 from app.web.admin.listing import Choice, Days, Listing, Search, Sort
@@ -27,13 +28,6 @@ from app.web.render import render
 
 routes = Blueprint("imports", __name__)
 
-STATE_WORDS = {
-    ImportState.UPLOADED: N_("待确认"),
-    ImportState.RUNNING: N_("导入中"),
-    ImportState.DONE: N_("已完成"),
-    ImportState.FAILED: N_("失败"),
-    ImportState.UNDONE: N_("已撤销"),
-}
 ENCODING_WORDS = {
     "": N_("自动识别"),
     "utf-8": N_("UTF-8"),
@@ -56,7 +50,7 @@ LIST = Listing(
         Choice(
             "state",
             N_("状态"),
-            lambda: [(state.value, _(label)) for state, label in STATE_WORDS.items()],
+            lambda: state_words.options("import"),
             lambda value: Import.state == ImportState(value),
         ),
     ),

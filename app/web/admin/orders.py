@@ -27,15 +27,15 @@ from app.domain.vault import queries as vault_queries
 from app.domain.vault import service as vault
 from app.domain.vault.models import Code
 from app.domain.vault.rules import split_content
-from app.web import client
+from app.web import client, state_words
 from app.web.access import staff
 from app.web.admin import todo
 from app.web.admin.export import Column, local, yuan
 from app.web.admin.listing import Choice, Days, Listing, Search, Sort
 from app.web.admin.order_timeline import timeline_of
-from app.web.admin.order_words import channel_words, order_words
 from app.web.errors import words
 from app.web.render import render
+from app.web.shop import channels
 
 routes = Blueprint("orders", __name__)
 
@@ -69,10 +69,6 @@ def matches(text: str) -> sa.ColumnElement[bool]:
     return sa.or_(*found)
 
 
-def _states() -> list[tuple[str, str]]:
-    return [(state.value, order_words(state)) for state in OrderState]
-
-
 def _products() -> list[tuple[str, str]]:
     rows = session.execute(sa.select(Product.id, Product.name).order_by(Product.name))
     return [(str(product_id), name) for product_id, name in rows]
@@ -87,7 +83,12 @@ LIST = Listing(
     model=Order,
     search=Search(matches, N_("订单号、联系方式、卡密后四位、交易号、商品")),
     choices=(
-        Choice("state", N_("状态"), _states, lambda value: Order.state == OrderState(value)),
+        Choice(
+            "state",
+            N_("状态"),
+            lambda: state_words.options("order"),
+            lambda value: Order.state == OrderState(value),
+        ),
         Choice("product", N_("商品"), _products, _has_product),
         Choice("needs", N_("待办"), todo.options, todo.needs),
     ),
@@ -98,7 +99,7 @@ LIST = Listing(
     ),
     columns=(
         Column(N_("订单号"), lambda order: order.number),
-        Column(N_("状态"), lambda order: order_words(order.state)),
+        Column(N_("状态"), lambda order: state_words.word("order", order.state)),
         Column(N_("商品"), lambda order: "; ".join(line.product_name for line in order.lines)),
         Column(N_("数量"), lambda order: sum(line.quantity for line in order.lines)),
         Column(N_("金额"), lambda order: yuan(order.total)),
@@ -298,7 +299,7 @@ def page(
         payments=queries.payments_of(order.id),
         refunds=queries.refunds_of(order.id),
         problems=queries.problems_of(order.id),
-        channel_words=channel_words,
+        channel_title=channels.title,
         timeline=timeline_of(order),
     )
     response.headers["Cache-Control"] = "no-store"

@@ -15,6 +15,7 @@ from app.domain.catalog import pictures, preferences, queries, rules, service
 from app.domain.catalog.models import Product, ProductState
 from app.domain.catalog.rules import ProductFields
 from app.domain.vault import stock
+from app.web import state_words
 from app.web.access import staff
 from app.web.admin.export import Column, yuan
 from app.web.admin.listing import Choice, Listing, Search, Sort
@@ -24,12 +25,6 @@ from app.web.render import render
 
 routes = Blueprint("products", __name__)
 
-STATE_WORDS = {
-    ProductState.DRAFT: N_("草稿"),
-    ProductState.ON_SALE: N_("在售"),
-    ProductState.OFF_SALE: N_("已下架"),
-    ProductState.ARCHIVED: N_("已归档"),
-}
 TEXTS = ("name", "slug", "summary", "description", "instructions", "use_url")
 # Beyond this the console says "more".
 STOCK_SHOWN = 9999
@@ -38,10 +33,6 @@ NUMBERS = ("min_per_order", "max_per_order", "low_stock_at", "position")
 
 def _matches(text: str) -> sa.ColumnElement[bool]:
     return sa.or_(Product.name.icontains(text, autoescape=True), Product.slug == text)
-
-
-def _states() -> list[tuple[str, str]]:
-    return [(state.value, _(label)) for state, label in STATE_WORDS.items()]
 
 
 def _categories() -> list[tuple[str, str]]:
@@ -62,7 +53,12 @@ LIST = Listing(
     model=Product,
     search=Search(_matches, N_("名称或网址")),
     choices=(
-        Choice("state", N_("状态"), _states, lambda value: Product.state == ProductState(value)),
+        Choice(
+            "state",
+            N_("状态"),
+            lambda: state_words.options("product"),
+            lambda value: Product.state == ProductState(value),
+        ),
         Choice(
             "category", N_("分类"), _categories, lambda value: Product.category_id == int(value)
         ),
@@ -75,7 +71,7 @@ LIST = Listing(
     ),
     columns=(
         Column(N_("名称"), lambda product: product.name),
-        Column(N_("状态"), lambda product: _(STATE_WORDS[product.state])),
+        Column(N_("状态"), lambda product: state_words.word("product", product.state)),
         Column(N_("分类"), lambda product: product.category.name if product.category else ""),
         Column(N_("售价"), lambda product: yuan(product.price)),
         Column(N_("网址"), lambda product: product.slug),

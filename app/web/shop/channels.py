@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 
 from app.domain.catalog import preferences
 from app.providers import payments
+from app.providers.payments.interface import UnknownChannel
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,14 @@ class ChannelChoice:
     label: str
     note: str
     icon: str
+
+
+def title(name: str) -> str:
+    """What a channel is called; one that is no longer connected keeps its plain name."""
+    try:
+        return _(payments.channel(name).title)
+    except UnknownChannel:
+        return name
 
 
 def choices(currency: str) -> list[ChannelChoice]:

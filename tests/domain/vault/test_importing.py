@@ -207,7 +207,7 @@ def test_a_code_of_another_batch_or_product_names_that_batch() -> None:
     done = bring(factories.make_product(codes=0), f"NEW-CODE-1\n{CODES[7]}\n")
 
     assert (done.taken, done.duplicates) == (1, 1)
-    assert reasons(done) == [(2, "库里已有,在批次“七月到货”")]
+    assert reasons(done) == [(2, "库里已有，在批次“七月到货”")]
 
 
 def test_a_file_that_brings_nothing_new_leaves_no_open_batch() -> None:

@@ -74,7 +74,7 @@ def test_from_the_file_to_the_shelf(operator: Visitor, product: Product) -> None
 
     factories.work()
     done = operator.get(url)
-    assert "已经上架,可以出售" in words(done)
+    assert "已经上架，可以出售" in words(done)
     assert "hx-trigger" not in done.text
     assert left(product) == 3
     batch = session.get_one(Batch, only_import().batch_id)
@@ -106,7 +106,7 @@ def test_what_is_pasted_is_a_file_too(operator: Visitor, product: Product) -> No
 @pytest.mark.parametrize(
     ("_case", "form", "sentence"),
     [
-        ("nothing", {}, "请选择文件,或者粘贴卡密"),
+        ("nothing", {}, "请选择文件，或者粘贴卡密"),
         ("an empty file", {"file": (io.BytesIO(b""), "a.txt")}, "文件是空的"),
         ("a broken workbook", {"file": (io.BytesIO(b"PK\x03\x04junk"), "a.xlsx")}, "已损坏"),
         ("an unknown encoding", {"file": (io.BytesIO(b"x"), "a.txt"), "encoding": "x"}, "编码"),
