@@ -34,7 +34,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         # The token is bound to the visit, not to an hour: an open tab stays good.
         WTF_CSRF_TIME_LIMIT=None,
     )
-    app.request_class = requests.ShopRequest
+    requests.init_app(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]

@@ -180,7 +180,11 @@ def _here() -> str:
     """Where to come back to: this page, or the page whose form was sent."""
     if request.method in SAFE_METHODS and "HX-Request" not in request.headers:
         return safe_next(request.full_path.removesuffix("?"), "")
-    came_from = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    try:
+        came_from = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    except ValueError:
+        # Whatever it is, it is no address: the header comes from outside.
+        return ""
     if came_from.netloc != request.host:
         return ""
     return safe_next(came_from.path + (f"?{came_from.query}" if came_from.query else ""), "")

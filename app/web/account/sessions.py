@@ -14,6 +14,7 @@ from app.web import limits, visitor
 from app.web.access import public, safe_next, signed_in
 from app.web.errors import words
 from app.web.render import render
+from app.web.requests import row_id
 
 routes = Blueprint("sessions", __name__)
 
@@ -49,7 +50,7 @@ def create() -> Response:
 def delete() -> Response:
     """Sign out; with `session`, sign another of one's own browsers out."""
     holder = visitor.holder()
-    other = request.form.get("session", type=int)
+    other = request.form.get("session", type=row_id)
     if holder is not None and other not in (None, holder.session_id):
         transaction(lambda: sessions.end_of(holder.id, other or 0))
         flash(_("已退出那台设备"), "good")

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from app.core import clock
 from app.core.audit import AuditEntry
 from app.core.db import session, transaction
-from app.core.errors import N_, Refusal
+from app.core.errors import N_, NotFound, Refusal
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences, queries
 from app.domain.catalog.models import Product
@@ -134,6 +134,8 @@ def _change(batch_id: int, change: Callable[[str], None], done: str) -> Response
     reason = request.form.get("reason", "")
     try:
         transaction(lambda: change(reason))
+    except NotFound:
+        raise
     except Refusal as refusal:
         session.rollback()
         flash(words(refusal), "bad")

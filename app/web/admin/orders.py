@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import selectinload
 
@@ -186,7 +186,9 @@ def create_link(number: str) -> Response:
     """A new secret link for a buyer who lost hers; the old one stops working."""
     order = queries.find(number)
     token = transaction(lambda: service.new_link(order.id))
-    url = url_for("shop.orders.open", token=token.reveal(), _external=True)
+    # Our own address, not the one the request claims: a forged Host would carry the link away.
+    base_url: str = current_app.config["SETTINGS"].base_url
+    url = base_url + url_for("shop.orders.open", token=token.reveal())
     return page(order, link=url)
 
 

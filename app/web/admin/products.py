@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from app.core import clock
 from app.core.db import session, transaction
-from app.core.errors import N_, Refusal
+from app.core.errors import N_, NotFound, Refusal
 from app.domain.catalog import pictures, preferences, queries, rules, service
 from app.domain.catalog.models import Product, ProductState
 from app.domain.catalog.rules import ProductFields
@@ -179,6 +179,8 @@ def _update(
 def _move(product_id: int, verb: Callable[[int], None], done: str) -> Response:
     try:
         transaction(lambda: verb(product_id))
+    except NotFound:
+        raise
     except Refusal as refusal:
         flash(words(refusal), "bad")
     else:

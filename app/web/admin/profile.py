@@ -13,6 +13,7 @@ from app.web.access import staff
 from app.web.account.profile import change_password
 from app.web.errors import words
 from app.web.render import render
+from app.web.requests import row_id
 
 routes = Blueprint("profile", __name__)
 
@@ -42,7 +43,7 @@ def update_password() -> Response:
 def delete_sessions() -> Response:
     """Sign one of one's browsers out (`session`), or all of them but this."""
     person_id, mine = current_user.id, current_user.session_id
-    one = request.form.get("session", type=int)
+    one = request.form.get("session", type=row_id)
     if one is None:
         transaction(lambda: sessions.end_all(person_id, but=mine))
     else:

@@ -1,7 +1,7 @@
 """A channel's callback: verify it, take it, acknowledge it; nothing else before the answer."""
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, abort, request
 
 from app.core import clock
 from app.core.actors import act_as
@@ -10,7 +10,14 @@ from app.domain.catalog import preferences
 from app.domain.orders import settling
 from app.domain.orders.models import Verdict
 from app.providers import payments
-from app.providers.payments.interface import Callback, Forged, Malformed, Notice, Reply
+from app.providers.payments.interface import (
+    Callback,
+    Forged,
+    Malformed,
+    Notice,
+    Reply,
+    UnknownChannel,
+)
 from app.web.access import callback
 
 log = structlog.get_logger()
@@ -28,7 +35,10 @@ def create(channel: str) -> Response:
     A database fault answers 500, so the channel sends it again; a forged message is refused and
     changes nothing; money for an order that does not exist is acknowledged and reported to staff.
     """
-    provider = payments.channel(channel)
+    try:
+        provider = payments.channel(channel)
+    except UnknownChannel:
+        abort(404)
     message = Callback(
         method=request.method,
         path=request.path,

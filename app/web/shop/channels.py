@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask_babel import gettext as _
 
+from app.core.errors import N_, Refusal
 from app.domain.catalog import preferences
 from app.providers import payments
 from app.providers.payments.interface import UnknownChannel
@@ -39,3 +40,10 @@ def choices(currency: str) -> list[ChannelChoice]:
         )
         for channel in offered
     ]
+
+
+def chosen(name: str, currency: str) -> str:
+    """The name of a channel that is offered now; raises Refusal."""
+    if name not in {choice.name for choice in choices(currency)}:
+        raise Refusal(N_("请选择付款方式"), field="channel")
+    return name

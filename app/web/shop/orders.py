@@ -14,6 +14,7 @@ from app.domain.accounts import passwords
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog import preferences
 from app.domain.catalog import queries as catalog
+from app.domain.catalog.models import Product
 from app.domain.orders import closing, placing, queries, service
 from app.domain.orders.models import Order, Payment
 from app.domain.vault import service as vault
@@ -23,7 +24,7 @@ from app.providers import payments
 from app.web import client, limits
 from app.web.access import public
 from app.web.errors import words
-from app.web.shop import in_hand, products
+from app.web.shop import channels, in_hand, products
 from app.web.shop.order_page import charge_of, order_page
 
 routes = Blueprint("orders", __name__)
@@ -42,7 +43,7 @@ def create() -> Response:
         channel=request.form.get("channel", ""),
     )
     try:
-        purchase = _purchase(product.id, form)
+        purchase = _purchase(product, form)
         placed = transaction(lambda: placing.place(purchase, _terms()))
     except Refusal as refusal:
         session.rollback()
@@ -74,8 +75,8 @@ def show(number: str) -> Response:
 def create_payment(number: str) -> Response:
     """Pay, or pay again: the same open payment, or another channel's."""
     order = _mine(number)
-    channel = request.form.get("channel") or queries.payments_of(order.id)[0].channel
-    payments.channel(channel)
+    wanted = request.form.get("channel") or queries.payments_of(order.id)[0].channel
+    channel = channels.chosen(wanted, order.currency)
     payment = transaction(lambda: service.payment_to_make(order.id, channel))
     return _to_channel(order, payment)
 
@@ -129,18 +130,17 @@ def create_problem(number: str) -> Response:
     return _to_order(order)
 
 
-def _purchase(product_id: int, form: products.CheckoutForm) -> placing.Purchase:
+def _purchase(product: Product, form: products.CheckoutForm) -> placing.Purchase:
     if len(form.checkout_key) < 16:
         raise Refusal(N_("这个页面放得太久了，请刷新后重试"))
-    payments.channel(form.channel)
     pickup = Secret(request.form.get("pickup", "").strip())
     return placing.Purchase(
         checkout_key=form.checkout_key,
-        product_id=product_id,
+        product_id=product.id,
         quantity=form.quantity,
         shown_price=request.form.get("price", type=int) or 0,
         contact=Contact.parse(form.contact),
-        channel=form.channel,
+        channel=channels.chosen(form.channel, product.currency),
         pickup_hash=passwords.hash_pickup(pickup) if pickup.reveal() else None,
         person_id=current_user.id if current_user.is_authenticated else None,
         ip=client.address(),

@@ -13,6 +13,7 @@ from functools import wraps
 from threading import Lock
 
 from flask import Response, g, make_response, request
+from flask import session as visit
 from flask_babel import get_locale
 from flask_wtf.csrf import generate_csrf
 
@@ -60,7 +61,10 @@ def csrf() -> str:
 
 
 def _is_stranger() -> bool:
-    return not (set(request.cookies) - HARMLESS) and "HX-Request" not in request.headers
+    has_message = "_flashes" in visit
+    return not (
+        set(request.cookies) - HARMLESS or has_message or "HX-Request" in request.headers
+    )
 
 
 def _remembered(key: tuple[str, str, str]) -> bytes | None:

@@ -62,7 +62,7 @@ def test_from_the_file_to_the_shelf(operator: Visitor, product: Product) -> None
 
     url = location(send(operator, product))
     preview = operator.get(url)
-    assert 'data-testid="import-start"' in preview.text
+    assert 'data-testid="import-submit"' in preview.text
     assert "AAAA-BBBB-0001" not in preview.text
     assert left(product) == 0
 
