@@ -1,12 +1,13 @@
 """How gunicorn serves the shop; `gunicorn wsgi:app` reads it by itself, the command line wins."""
 
+import gc
 from typing import Any
 
 from app.core.processes import die_with_parent
 
 worker_class = "gthread"
 workers = 2
-threads = 8
+threads = 4
 keepalive = 5
 graceful_timeout = 10
 loglevel = "warning"
@@ -17,3 +18,11 @@ control_socket_disable = True
 def post_fork(_arbiter: Any, _worker: Any) -> None:
     """A web process does not outlive a killed master, and so does not keep its port."""
     die_with_parent()
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Look for garbage less often, and never among what the app is made of: it is what a sixth of a
+    request's time went into."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

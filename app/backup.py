@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from app.core import clock, keys, migrations
 from app.core.crypto import Tampered
-from app.core.db import Model, is_postgres, session, transaction
+from app.core.db import Model, is_postgres, see_one_moment, session, transaction
 from app.core.sealed_file import SealedReader, SealedWriter
 
 Progress = Callable[[str, int], None]
@@ -47,7 +47,7 @@ def backup(path: Path, progress: Progress = lambda _table, _rows: None) -> Conte
     with partial.open("wb") as file:
         partial.chmod(0o600)
         writer = SealedWriter(file, keys.ring().derive("backup"))
-        _begin_snapshot()
+        see_one_moment()
         writer.write(_line({"revision": migrations.head(), "made_at": made_at}))
         for table in _tables():
             rows[table.name] = 0
@@ -130,12 +130,6 @@ def _reset_sequences(tables: Any) -> None:
             newest = sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0) + 1).scalar_subquery()
             sequence = sa.func.pg_get_serial_sequence(table.name, "id")
             session.execute(sa.select(sa.func.setval(sequence, newest, False)))
-
-
-def _begin_snapshot() -> None:
-    session.rollback()
-    if is_postgres():
-        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _tables() -> list[sa.Table]:

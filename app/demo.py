@@ -58,7 +58,7 @@ LINES = (
             "summary": "付款后立即得到兑换码，一个月高清无广告",
             "description": "全站高清，手机、平板、电脑、电视通用。\n\n"
             "到账后从当天起算 31 天，可以叠加。",
-            "instructions": "1. 打开星河视频 App,进入“我的 → 兑换中心”\n"
+            "instructions": "1. 打开星河视频 App，进入“我的 → 兑换中心”\n"
             "2. 粘贴兑换码，点“立即兑换”\n3. 会员当场生效",
             "use_url": "https://redeem.example.com/galaxy",
         },

@@ -104,10 +104,15 @@ def connect(app: Flask, url: str) -> None:
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """Time limits for PostgreSQL, so that no request waits for a lock it will not get."""
+    """Time limits for PostgreSQL, so that no request waits for a lock it will not get.
+
+    Outside a unit each statement stands alone: it sees what it would see anyway, needs no BEGIN and
+    no ROLLBACK, and a request that dawdles holds nothing open.
+    """
     options: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("postgresql"):
         options |= {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": False}
+        options["isolation_level"] = "AUTOCOMMIT"
         options["connect_args"] = {
             "options": "-c lock_timeout=3000 -c statement_timeout=30000"
             " -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
@@ -160,7 +165,7 @@ def transaction(work: Callable[[], T]) -> T:
         session().info["in_transaction"] = True
         session().info["after_commit"] = []
         try:
-            session.connection(execution_options={"write": True})
+            session.connection(execution_options=_unit_options())
             result = work()
             session.commit()
         except exc.DBAPIError as error:
@@ -179,6 +184,17 @@ def transaction(work: Callable[[], T]) -> T:
             call()
         return result
     raise AssertionError("unreachable: the last try raises")
+
+
+def see_one_moment() -> None:
+    """Let what is read from here until the next unit, or a rollback, agree with itself."""
+    session.rollback()
+    if is_postgres():
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def _unit_options() -> dict[str, Any]:
+    return {"isolation_level": "READ COMMITTED"} if is_postgres() else {"write": True}
 
 
 def insert_once(model: type[Any], unique: str, **values: object) -> int | None:

@@ -15,6 +15,7 @@ from flask_wtf.csrf import CSRFProtect
 from app.core.actors import act_as
 from app.domain.accounts.rules import PERMISSIONS
 from app.web import visitor
+from app.web.requests import MAX_FORM
 
 log = structlog.get_logger()
 csrf = CSRFProtect()
@@ -108,6 +109,8 @@ def enforce() -> Response | None:
     refuse_foreign_pages()
     refusal = _check(rule)
     if refusal is None:
+        if not current_user.is_staff:
+            request.max_content_length = MAX_FORM
         csrf.protect()
     return refusal
 

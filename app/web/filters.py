@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(money=money, when=when, cover=cover, glyph=glyph, device=device)
+    # For a full address: the one that a request claims could be anybody's.
+    app.jinja_env.globals["base_url"] = app.config["SETTINGS"].base_url
     # In a page that is kept for every stranger a mark stands for the token.
     app.jinja_env.globals["csrf_token"] = page_cache.csrf
     app.context_processor(lambda: {"shop": shop(), "csrf_token": page_cache.csrf})

@@ -13,6 +13,8 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import IntegerConverter, Map, UnicodeConverter, ValidationError
 
 MAX_UPLOAD = 128 * 1024 * 1024
+# From whoever is no member of staff: enough for every form, and little for a server to hold.
+MAX_FORM = 1024 * 1024
 # What a database keeps as a whole number.
 MOST = 2**63 - 1
 

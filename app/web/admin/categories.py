@@ -9,6 +9,7 @@ from app.core.db import session, transaction
 from app.core.errors import Refusal
 from app.domain.catalog import queries, service
 from app.web.access import staff
+from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.render import render
 
@@ -32,7 +33,7 @@ def create() -> Response:
 @staff("products.change")
 def update(category_id: int) -> Response:
     name, slug = request.form.get("name", ""), request.form.get("slug", "").strip()
-    position = request.form.get("position", 0, type=int)
+    position = Typed(request.form).whole("position") or 0
     return _change(
         lambda: service.change_category(category_id, name=name, slug=slug, position=position),
         _("分类已保存"),

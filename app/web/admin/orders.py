@@ -39,6 +39,9 @@ from app.web.shop import channels
 
 routes = Blueprint("orders", __name__)
 
+# In fen: more than anybody transfers, and well within what a database keeps.
+MOST = 10**12
+
 
 def matches(text: str) -> sa.ColumnElement[bool]:
     """Whatever a buyer or a channel may quote: order, payment or trade number, contact, the last
@@ -326,9 +329,12 @@ def _refused(order: Order, refusal: Refusal) -> Response:
 
 def _amount() -> int:
     try:
-        return fen(request.form.get("amount", ""))
+        amount = fen(request.form.get("amount", ""))
     except ValueError:
-        raise Refusal(N_("请填写金额，例如 12.50"), field="amount") from None
+        amount = 0
+    if not 0 < amount <= MOST:
+        raise Refusal(N_("请填写金额，例如 12.50"), field="amount")
+    return amount
 
 
 def _check_refund(order: Order, refund_id: int) -> None:

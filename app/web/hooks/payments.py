@@ -44,7 +44,7 @@ def create(channel: str) -> Response:
         path=request.path,
         query=list(request.args.items(multi=True)),
         headers=dict(request.headers.items()),
-        body=request.get_data(cache=False)[: BODY_LIMIT + 1],
+        body=request.stream.read(BODY_LIMIT + 1),
         received_at=clock.now(),
     )
     act_as(f"channel:{channel}")

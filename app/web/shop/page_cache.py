@@ -62,9 +62,7 @@ def csrf() -> str:
 
 def _is_stranger() -> bool:
     has_message = "_flashes" in visit
-    return not (
-        set(request.cookies) - HARMLESS or has_message or "HX-Request" in request.headers
-    )
+    return not (set(request.cookies) - HARMLESS or has_message or "HX-Request" in request.headers)
 
 
 def _remembered(key: tuple[str, str, str]) -> bytes | None:
