@@ -52,7 +52,7 @@ LIST = Listing(
             lambda: state_words.options("batch"),
             lambda value: Batch.state == BatchState(value),
         ),
-        Choice("product", N_("商品"), _products, lambda value: Batch.product_id == int(value)),
+        Choice("product", N_("所属商品"), _products, lambda value: Batch.product_id == int(value)),
     ),
     days=Days(Batch.created_at),
     sorts=(
@@ -60,8 +60,8 @@ LIST = Listing(
         Sort("expiry", N_("快到期的在前"), (Batch.expires_on.asc().nulls_last(),)),
     ),
     columns=(
-        Column(N_("批次"), lambda row: row[0].name),
-        Column(N_("商品"), lambda row: row[1].name),
+        Column(N_("批次名称"), lambda row: row[0].name),
+        Column(N_("所属商品"), lambda row: row[1].name),
         Column(N_("状态"), lambda row: state_words.word("batch", row[0].state)),
         Column(N_("供应商"), lambda row: row[0].supplier),
         Column(N_("条数"), lambda row: row[0].code_count),

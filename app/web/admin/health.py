@@ -99,12 +99,12 @@ def _queue(settings: Settings) -> Sign:
         Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=1).ping()
     except RedisError:
         return Sign(_("队列"), _("连不上"), "bad", _("任务会等它恢复，不会丢失"))
-    return Sign(_("队列"), _("正常"), "good")
+    return Sign(_("队列"), _("运转正常"), "good")
 
 
 def _schema() -> Sign:
     if migrations.is_at_head():
-        return Sign(_("数据库结构"), _("最新"), "good")
+        return Sign(_("数据库结构"), _("已是最新"), "good")
     return Sign(_("数据库结构"), _("落后于程序"), "bad", _("请在服务器上运行 flask init"))
 
 

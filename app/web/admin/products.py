@@ -60,7 +60,7 @@ LIST = Listing(
             lambda value: Product.state == ProductState(value),
         ),
         Choice(
-            "category", N_("分类"), _categories, lambda value: Product.category_id == int(value)
+            "category", N_("所属分类"), _categories, lambda value: Product.category_id == int(value)
         ),
         Choice("stock", N_("库存"), lambda: [("low", _("库存不足"))], _low),
     ),
@@ -72,7 +72,7 @@ LIST = Listing(
     columns=(
         Column(N_("名称"), lambda product: product.name),
         Column(N_("状态"), lambda product: state_words.word("product", product.state)),
-        Column(N_("分类"), lambda product: product.category.name if product.category else ""),
+        Column(N_("所属分类"), lambda product: product.category.name if product.category else ""),
         Column(N_("售价"), lambda product: yuan(product.price)),
         Column(N_("网址"), lambda product: product.slug),
     ),
