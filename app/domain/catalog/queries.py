@@ -29,11 +29,14 @@ def on_sale(*, text: str = "", category_id: int | None = None) -> sa.Select[Prod
     return products(text=text, state=ProductState.ON_SALE, category_id=category_id)
 
 
+_FIND_PUBLIC = sa.select(Product).where(
+    Product.slug == sa.bindparam("slug"), Product.state.in_(PUBLIC)
+)
+
+
 def find_public(slug: str) -> Product:
     """The product behind a shop link, on sale or no longer; raises NotFound."""
-    product = session.scalar(
-        sa.select(Product).where(Product.slug == slug, Product.state.in_(PUBLIC))
-    )
+    product = session.scalar(_FIND_PUBLIC, {"slug": slug})
     if product is None:
         raise NotFound(N_("没有找到这个商品"))
     return product

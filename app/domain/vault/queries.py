@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from app.core import db
 from app.core.db import session
 from app.domain.vault.models import Batch, Code, CodeState
-from app.domain.vault.stock import IS_AVAILABLE, sellable_batches
+from app.domain.vault.stock import IS_AVAILABLE, SELLABLE_BATCHES
 
 # What a buyer may see of what she bought.
 LIVE = (CodeState.SOLD, CodeState.EXHAUSTED)
@@ -47,7 +47,8 @@ def reserve(order_line_id: int, product_id: int, quantity: int, today: date) -> 
     nobody waits and nobody gets the same one.
     """
     taken = 0
-    for batch_id in db.execute(sellable_batches(product_id, today)).scalars().all():
+    batches = db.execute(SELLABLE_BATCHES, {"product": product_id, "today": today})
+    for batch_id in batches.scalars().all():
         wanted = {"batch": batch_id, "wanted": quantity - taken, "line": order_line_id}
         taken += db.execute(_TAKE, wanted).rowcount
         if taken == quantity:

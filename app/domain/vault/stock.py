@@ -19,7 +19,7 @@ IS_AVAILABLE = Code.state == sa.literal(
 )
 
 
-def sells(today: date) -> sa.ColumnElement[bool]:
+def sells(today: date | sa.BindParameter[date]) -> sa.ColumnElement[bool]:
     """True of a batch whose codes may be sold on the shop's day `today`."""
     return sa.and_(
         Batch.state == BatchState.OPEN,
@@ -27,13 +27,12 @@ def sells(today: date) -> sa.ColumnElement[bool]:
     )
 
 
-def sellable_batches(product_id: int, today: date) -> sa.Select[int]:
-    """Ids of the batches that sell, in the order they are sold: first what expires first."""
-    return (
-        sa.select(Batch.id)
-        .where(Batch.product_id == product_id, sells(today))
-        .order_by(Batch.expires_on.asc().nulls_last(), Batch.id)
-    )
+# Ids of the batches of `product` that sell on the day `today`: first what expires first.
+SELLABLE_BATCHES = (
+    sa.select(Batch.id)
+    .where(Batch.product_id == sa.bindparam("product"), sells(sa.bindparam("today", type_=sa.Date)))
+    .order_by(Batch.expires_on.asc().nulls_last(), Batch.id)
+)
 
 
 def stock_of(product_ids: Sequence[int], today: date, cap: int = CAP) -> dict[int, int]:

@@ -44,7 +44,8 @@ def create() -> Response:
     )
     try:
         purchase = _purchase(product, form)
-        placed = transaction(lambda: placing.place(purchase, _terms()))
+        terms = _terms()
+        placed = transaction(lambda: placing.place(purchase, terms))
     except Refusal as refusal:
         session.rollback()
         form.errors = {refusal.field: words(refusal)}
@@ -94,8 +95,8 @@ def create_cancellation(number: str) -> Response:
 @limits.per_address("reveal")
 def create_reveal(number: str) -> Response:
     """Show the codes, on the tap, on this page and nowhere else."""
-    order = _mine(number)
-    return order_page(order, codes=_reveal(order, "page"))
+    order, codes = _reveal(number, "page")
+    return order_page(order, codes=codes)
 
 
 @routes.post("/orders/<number>/download")
@@ -103,11 +104,11 @@ def create_reveal(number: str) -> Response:
 @limits.per_address("reveal")
 def create_download(number: str) -> Response:
     """The codes as a text file, one a line."""
-    order = _mine(number)
+    order, revealed = _reveal(number, "download")
     names = {line.id: line.product_name for line in order.lines}
     text = "".join(
         f"# {names[line_id]}\r\n" + "".join(f"{_as_line(secret)}\r\n" for _, secret in codes)
-        for line_id, codes in _reveal(order, "download").items()
+        for line_id, codes in revealed.items()
     )
     # The mark at the beginning lets every editor on Windows read Chinese.
     response = Response("﻿" + text, mimetype="text/plain; charset=utf-8")
@@ -180,7 +181,13 @@ def _as_line(secret: Secret) -> str:
     return f"{content.code} {content.password}" if content.password else content.code
 
 
-def _reveal(order: Order, channel: str) -> dict[int, list[tuple[Code, Secret]]]:
-    lines = [line.id for line in order.lines if line.delivered_at]
-    buyer, ip = order.contact_index, client.address()
-    return transaction(lambda: vault.reveal_to_buyer(lines, buyer, channel=channel, ip=ip))
+def _reveal(number: str, channel: str) -> tuple[Order, dict[int, list[tuple[Code, Secret]]]]:
+    """The order and its codes by line, read and recorded in one unit."""
+    ip = client.address()
+
+    def reveal() -> tuple[Order, dict[int, list[tuple[Code, Secret]]]]:
+        order = _mine(number)
+        lines = [line.id for line in order.lines if line.delivered_at]
+        return order, vault.reveal_to_buyer(lines, order.contact_index, channel=channel, ip=ip)
+
+    return transaction(reveal)
