@@ -3,7 +3,6 @@
 Each job first talks to the outside, with no transaction open, and returns the last unit of work.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -21,6 +20,7 @@ from app.domain.orders.models import (
     PaymentState,
     Refund,
     RefundState,
+    Verdict,
 )
 from app.domain.orders.rules import CLOSE_AGAIN, next_query
 from app.providers import payments
@@ -70,11 +70,12 @@ def close(payment_id: int) -> Unit | None:
 
 
 def verify(payment_id: int) -> Unit | None:
-    """Ask now: somebody has reason to think that a payment was made."""
+    """Ask now, once: somebody has reason to think that a payment was made."""
     payment, _ = _read(payment_id)
     if payment.state not in (PaymentState.PENDING, PaymentState.CLOSED):
         return None
-    return _take_standing(payment, payments.channel(payment.channel).query(payment.number))
+    paid = _take_standing(payment, payments.channel(payment.channel).query(payment.number))
+    return paid and (lambda: paid() and None)
 
 
 def deliver(order_id: int) -> Unit:
@@ -149,8 +150,11 @@ def _expire(order_id: int) -> None:
         closing.begin_closing(order, OrderState.EXPIRED)
 
 
-def _take_standing(payment: Payment, standing: Standing) -> Callable[[], object] | None:
-    """The unit that takes the money, if the channel says that it has it."""
+def _take_standing(payment: Payment, standing: Standing) -> Unit | None:
+    """The unit that takes the money, if the channel says that it has it.
+
+    When what it says cannot be true it is asked again, until staff have cleared it up there.
+    """
     if standing.state is not StandingState.PAID:
         return None
     receipt = settling.Receipt(
@@ -163,7 +167,12 @@ def _take_standing(payment: Payment, standing: Standing) -> Callable[[], object]
         payer=standing.payer,
         source="query",
     )
-    return lambda: settling.settle(receipt, today()) and None
+
+    def unit() -> datetime | None:
+        verdict = settling.settle(receipt, today())
+        return clock.now() + CLOSE_AGAIN if verdict is Verdict.IGNORED else None
+
+    return unit
 
 
 def _ask_again(payment_id: int) -> datetime | None:

@@ -23,6 +23,7 @@ from app.domain.orders.models import (
 )
 from app.domain.orders.rules import REFUNDABLE, refundable
 from app.domain.vault import service as vault
+from app.providers import payments
 
 
 def request_refund(order_id: int, line_id: int, amount: int, reason: str) -> Refund:
@@ -134,12 +135,20 @@ def send_again(refund_id: int) -> None:
 
 
 def confirm_by_hand(refund_id: int, reference: str) -> None:
-    """Staff paid it back outside the channel (a bank transfer) and say under which reference."""
+    """Staff paid it back themselves, as a bank transfer is, and say under which reference.
+
+    Raises Refusal without a reference, Conflict for a channel that pays back itself: it might do
+    so as well.
+    """
     if len(reference.strip()) < 4:
         raise Refusal(N_("请填写转账流水号，至少 4 位"), field="reference")
     refund = lock(refund_id)
-    if refund.state == RefundState.REQUESTED:
+    channel = session.get_one(Payment, refund.payment_id).channel
+    if not payments.channel(channel).is_confirmed_by_staff:
+        raise Conflict(N_("这个渠道自己会退款，不能手工登记"))
+    if refund.state in (RefundState.REQUESTED, RefundState.REFUSED):
         move(refund, RefundState.SENDING, reference.strip())
+        session.flush()
     audit.record("refund.confirm", "refunds", refund.id, reason=reference.strip())
     succeeded(refund_id)
 

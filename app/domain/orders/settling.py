@@ -50,7 +50,7 @@ def settle(receipt: Receipt, today: date) -> Verdict:
     verdict, payment_id = _judge(receipt, today, now)
     # After the judgement, which is made under the payment's lock: a message that comes twice at
     # once is judged one after the other, and the second finds the payment already paid.
-    db.insert_once(
+    is_new = db.insert_once(
         PaymentEvent,
         "channel,event_id",
         channel=receipt.channel,
@@ -64,6 +64,9 @@ def settle(receipt: Receipt, today: date) -> Verdict:
         verdict=verdict,
         received_at=now,
     )
+    if verdict is Verdict.IGNORED and is_new:
+        order_id = session.get_one(Payment, payment_id).order_id
+        audit.record("payment.ignored", "orders", order_id, reason=receipt.trade_number)
     return verdict
 
 
@@ -74,6 +77,8 @@ def _judge(receipt: Receipt, today: date, now: datetime) -> tuple[Verdict, int |
     order, payment = found
     if payment.state not in (PaymentState.PENDING, PaymentState.CLOSED):
         return Verdict.ALREADY, payment.id
+    if _speaks_of_another(receipt, payment):
+        return Verdict.IGNORED, payment.id
     payment.trade_number = receipt.trade_number
     payment.payer = receipt.payer
     payment.received = receipt.amount
@@ -82,11 +87,17 @@ def _judge(receipt: Receipt, today: date, now: datetime) -> tuple[Verdict, int |
     return _place_money(order, payment, receipt, today, now), payment.id
 
 
+def _speaks_of_another(receipt: Receipt, payment: Payment) -> bool:
+    """Whether a genuine message cannot be about this payment's money: staff have to look."""
+    trade = queries.payment_of_trade(receipt.channel, receipt.trade_number)
+    return receipt.currency != payment.currency or trade not in (None, payment.id)
+
+
 def _place_money(
     order: Order, payment: Payment, receipt: Receipt, today: date, now: datetime
 ) -> Verdict:
     """Where money that really came belongs: the order that wants it, or suspense."""
-    if (receipt.amount, receipt.currency) != (payment.amount, payment.currency):
+    if receipt.amount != payment.amount:
         return _into_suspense(payment, Verdict.MISMATCH)
     if order.state in UNPAID:
         return _take(order, payment, today, now)

@@ -230,7 +230,7 @@ def _complete(import_id: int, known: Format) -> None:
     """All is here: find the columns in what was read; raises Refusal when there is nothing."""
     import_ = lock_import(import_id)
     first = session.get(ImportChunk, (import_id, 0))
-    if first is None:
+    if first is None or not open_chunk(import_, first).strip():
         raise Refusal(N_("文件里没有内容"), field="file")
     import_.format = reading.with_layout(known, open_chunk(import_, first)).as_json()
 

@@ -33,6 +33,7 @@ TIMEOUT = httpx.Timeout(10, connect=3)
 # Shorter than a server keeps an idle connection: none is used at the moment it is closed.
 KEEP_IDLE = httpx.Limits(keepalive_expiry=2)
 BODY_LIMIT = 64 * 1024
+AMOUNT_LIMIT = 10**12
 
 STANDINGS = {
     "paid": StandingState.PAID,
@@ -102,7 +103,7 @@ class Sandbox:
                 currency=_text(said["currency"]),
                 payer=_text(said["payer"]),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise Malformed from None
 
     def acknowledge(self, accepted: bool) -> Reply:
@@ -166,7 +167,7 @@ class Sandbox:
             return {}
         try:
             said = json.loads(answer.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return said if isinstance(said, dict) and isinstance(said.get("state"), str) else {}
 
@@ -177,12 +178,12 @@ def _result(said: dict[str, Any]) -> RefundResult:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 200:
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         raise ValueError("not a short text")
     return value
 
 
 def _amount(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= AMOUNT_LIMIT:
         raise ValueError("not an amount in minor units")
     return value

@@ -31,6 +31,7 @@ ACTIONS = {
     "order.undelivered": N_("发货未成"),
     "payment.confirm": N_("确认到账"),
     "payment.suspense": N_("款项待处理"),
+    "payment.ignored": N_("渠道通知未入账"),
     "people.export": N_("导出成员"),
     "person.disable": N_("停用账号"),
     "person.enable": N_("恢复账号"),

@@ -44,6 +44,7 @@ AUDITED = {
     "order.deliver": N_("店员重新发货"),
     "order.link": N_("店员补发订单链接"),
     "payment.confirm": N_("店员确认到账"),
+    "payment.ignored": N_("渠道通知说的是另一笔钱，没有入账，请到渠道后台核对"),
     "order.refund": N_("店员申请退款"),
     "refund.confirm": N_("店员登记退款完成"),
     "refund.resend": N_("店员重新提交退款"),
@@ -109,7 +110,7 @@ def _acts(subjects: dict[str, list[int]], names: dict[str, str]) -> Iterator[Ent
         )
     )
     for act in found:
-        tone = "bad" if act.action == "order.undelivered" else ""
+        tone = "bad" if act.action in ("order.undelivered", "payment.ignored") else ""
         yield Entry(act.at, _(AUDITED[act.action]), tone, _who(act.actor, names), act.reason)
 
 

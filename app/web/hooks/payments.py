@@ -33,7 +33,7 @@ def create(channel: str) -> Response:
     """Take a channel's message exactly once, and say so in the channel's own words.
 
     A database fault answers 500, so the channel sends it again; a forged message is refused and
-    changes nothing; money for an order that does not exist is acknowledged and reported to staff.
+    changes nothing; a message about a payment we never asked for is kept and acknowledged.
     """
     try:
         provider = payments.channel(channel)
