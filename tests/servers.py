@@ -92,9 +92,10 @@ WHERE schemaname = 'public' AND last_value IS NOT NULL
 
 @dataclass(frozen=True)
 class Postgres:
-    """One PostgreSQL server on a unix socket, without fsync: it need not survive."""
+    """One PostgreSQL server on a unix socket, and where its programs are."""
 
     directory: Path
+    programs: Path
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.directory}"
@@ -137,14 +138,15 @@ def shared_postgres(directory: Path, prepare: Callable[[str], None]) -> Postgres
     note = directory / "postgres"
     with only_one(directory / "postgres.lock"):
         if not note.exists():
-            server = _start_postgres()
+            server = start_postgres(fsync="off", synchronous_commit="off", full_page_writes="off")
             server.create(TEMPLATE, template="template0")
             prepare(server.url(TEMPLATE))
-            note.write_text(str(server.directory))
-    return Postgres(Path(note.read_text()))
+            note.write_text(f"{server.directory}\n{server.programs}")
+    return Postgres(*map(Path, note.read_text().split("\n")))
 
 
-def _start_postgres() -> Postgres:
+def start_postgres(**settings: str) -> Postgres:
+    """A server with its own defaults, but for these settings; it ends with this process."""
     # Not pytest's own directory, into which the server's user could not look.
     directory = Path(tempfile.mkdtemp(prefix="hardshelf-pg-"))
     user = "nobody" if os.getuid() == 0 else ""
@@ -152,13 +154,10 @@ def _start_postgres() -> Postgres:
     if user:
         shutil.chown(directory, user)
     binaries = _init_database(directory, user)
-    settings = {
+    settings |= {
         "listen_addresses": "",
         "unix_socket_directories": str(directory),
         "max_connections": "200",
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
     }
     options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
     # The owner is the process of `pytest` itself: xdist's workers end at different times.
@@ -168,7 +167,7 @@ def _start_postgres() -> Postgres:
         [sys.executable, str(ROOT / "tests/keeper.py"), owner, str(directory), user, *command],
         start_new_session=True,
     )
-    server = Postgres(directory)
+    server = Postgres(directory, binaries)
 
     def answers() -> bool:
         with contextlib.suppress(psycopg.OperationalError), server.connect():

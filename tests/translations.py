@@ -72,8 +72,8 @@ def update() -> None:
     MO.write_bytes(compiled())
 
 
-HEADER = b"""# The English of Hardshelf. The message ids are the Chinese sentences; tests/translations.py
-# keeps them in step with the code.
+HEADER = b"""# The English of Hardshelf. The message ids are the Chinese sentences;
+# tests/translations.py keeps them in step with the code.
 msgid ""
 msgstr ""
 "Language: en\\n"

@@ -131,3 +131,25 @@ def test_the_channel_saying_it_twice_books_it_once(channel: ObedientChannel) -> 
     transaction(lambda: refunding.succeeded(refund_id))
 
     assert balances() == {"channel:sandbox": 2000, "sales": -2000}
+
+
+def test_a_transfer_is_paid_back_by_hand() -> None:
+    order = factories.buy(factories.make_product(), channel="transfer")
+    refund_id = ask(order, 3000)
+
+    transaction(lambda: refunding.confirm_by_hand(refund_id, "BANK-0002"))
+
+    assert states(order) == (OrderState.REFUNDED, [RefundState.SUCCEEDED])
+    assert balances() == {}
+
+
+def test_what_the_channel_pays_back_itself_is_not_confirmed_by_hand(
+    channel: ObedientChannel,
+) -> None:
+    order = factories.buy(factories.make_product())
+    refund_id = ask(order, 3000)
+
+    with pytest.raises(Conflict):
+        transaction(lambda: refunding.confirm_by_hand(refund_id, "BANK-0002"))
+
+    assert states(order)[1] == [RefundState.REQUESTED]

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 import time_machine
 
 from app.core import clock
+from app.core.audit import AuditEntry
 from app.core.db import session, transaction
 from app.core.errors import Conflict, Refusal
 from app.domain.catalog import preferences
@@ -94,6 +95,41 @@ def test_another_channels_message_does_not_pay(channel: ObedientChannel) -> None
 
     assert factories.settle(placed.payment, channel="transfer") == Verdict.UNKNOWN
     assert factories.fresh(placed.order).state == OrderState.PENDING
+
+
+@pytest.mark.parametrize("said", [{"trade_number": "T1"}, {"currency": "USD"}])
+def test_a_message_about_other_money_pays_nothing_and_staff_are_told(
+    channel: ObedientChannel, said: dict[str, str]
+) -> None:
+    first, second = (factories.place(factories.make_product()) for _ in range(2))
+    assert first.payment is not None
+    assert second.payment is not None
+    factories.settle(first.payment, trade_number="T1")
+    before = balances()
+
+    verdicts = [factories.settle(second.payment, **said) for _ in range(2)]
+
+    assert verdicts == [Verdict.IGNORED] * 2
+    assert factories.fresh(second.order).state == OrderState.PENDING
+    assert balances() == before
+    told = session.scalars(
+        sa.select(AuditEntry).where(AuditEntry.action == "payment.ignored")
+    ).all()
+    assert [row.subject_id for row in told] == [second.order.id]
+
+
+def test_a_query_that_names_other_money_is_asked_again(channel: ObedientChannel) -> None:
+    placed = factories.place(factories.make_product())
+    channel.standing = Standing(StandingState.PAID, "T1", 3000, "USD")
+
+    with time_machine.travel(clock.now() + timedelta(seconds=16)) as traveller:
+        factories.work()
+        assert factories.fresh(placed.order).state == OrderState.PENDING
+        channel.standing = Standing(StandingState.PAID, "T1", 3000, "CNY")
+        traveller.shift(timedelta(seconds=31))
+        factories.work()
+
+    assert factories.fresh(placed.order).state == OrderState.DELIVERED
 
 
 def test_a_second_payment_for_a_paid_order_goes_back(channel: ObedientChannel) -> None:

@@ -146,7 +146,8 @@ def test_what_expires_first_is_sold_first() -> None:
     late = make_batch(product, 1, expires_on=today() + timedelta(days=30))
     soon = make_batch(product, 1, expires_on=today() + timedelta(days=3))
 
-    found = session.scalars(stock.sellable_batches(product.id, today())).all()
+    sold = {"product": product.id, "today": today()}
+    found = session.scalars(stock.SELLABLE_BATCHES, sold).all()
 
     assert list(found) == [soon.id, late.id, never.id]
     factories.buy(product)

@@ -1,0 +1,48 @@
+"""For tests that walk through the shop as people do: visitors, a furnished shop, balanced books."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
+
+from app import invariants
+from app.core.db import session
+from app.domain.accounts.models import Role
+from tests import people
+from tests.web.house import House, furnish
+from tests.web.visitors import Visitor
+
+
+@pytest.fixture
+def app(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """With templates compiled once: each test has an app of its own, but they are all the same."""
+    compiled = tmp_path_factory.getbasetemp() / "templates"
+    compiled.mkdir(exist_ok=True)
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
+    return app
+
+
+@pytest.fixture
+def house(app: Flask) -> House:
+    """A shop in which everything is real."""
+    return furnish(app)
+
+
+@pytest.fixture
+def guest(app: Flask) -> Visitor:
+    return Visitor(app)
+
+
+@pytest.fixture
+def owner(app: Flask) -> Visitor:
+    return Visitor(app, people.make(Role.OWNER))
+
+
+@pytest.fixture
+def audited(app: Flask) -> Iterator[None]:
+    """Whatever was tried, the books balance and every code is where it should be."""
+    yield
+    session.rollback()
+    session.expire_all()
+    assert [finding for finding in invariants.run(full=True) if not finding.holds] == []
