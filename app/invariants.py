@@ -172,11 +172,12 @@ def held_codes_have_live_orders(_full: bool) -> tuple[int, int]:
 def batches_add_up(_full: bool) -> tuple[int, int]:
     broken = (
         sa.select(Batch.id)
-        .outerjoin(Code)
+        .outerjoin(Code, Code.batch_id == Batch.id)
         .group_by(Batch.id, Batch.code_count)
         .having(sa.func.count(Code.id) != Batch.code_count)
     )
-    return _total(Batch), _count(broken)
+    stray = sa.select(Code.id).where(Code.batch_id.not_in(sa.select(Batch.id)))
+    return _total(Batch), _count(broken) + _count(stray)
 
 
 def deliveries_are_paid(_full: bool) -> tuple[int, int]:

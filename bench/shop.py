@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app import create_app
-from app.core import clock, keys, migrations
+from app.core import clock, keys, migrations, outbox
 from app.core.crypto import Secret
 from app.core.db import db, session, transaction
 from app.core.processes import die_with_parent
@@ -75,6 +75,7 @@ def opened(url: str, environment: dict[str, str] | None = None) -> Iterator[Flas
         values = environment or settings(url, Path(folder), "unix:///nowhere", 80)
         preferences.forget()
         app = create_app(Settings.from_environment(values))
+        outbox.connect(outbox.NoBell())
         with app.app_context():
             transaction(keys.ensure_shop_keys)
             yield app

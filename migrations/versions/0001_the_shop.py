@@ -624,7 +624,6 @@ def upgrade() -> None:
             "(state IN ('available')) = (order_line_id IS NULL) OR state IN ('frozen', 'void')",
             name=op.f("ck_codes_bound_when_taken"),
         ),
-        sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_codes_batch_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_codes")),
         sa.UniqueConstraint("lookup", name=op.f("uq_codes_lookup")),
     )

@@ -1,6 +1,8 @@
 """Codes of our own: made by the system's random numbers, straight onto the shelf."""
 
+from collections.abc import Iterator
 from datetime import date
+from itertools import islice
 
 from app.core import audit, ids, keys
 from app.core.actors import actor
@@ -13,7 +15,7 @@ from app.domain.catalog.queries import find_product
 from app.domain.vault import batches, own_codes, storing
 from app.domain.vault.batches import BatchDetails
 from app.domain.vault.models import Import, ImportState
-from app.domain.vault.preparing import Lines
+from app.domain.vault.preparing import PIECE, Lines
 from app.domain.vault.rules import Content
 
 MOST = 1_000_000
@@ -50,11 +52,15 @@ def start(product_id: int, count: int, details: BatchDetails, today: date) -> st
     return making.uid
 
 
-def make(wanted: int) -> Lines:
-    """A step's worth of new codes, at most `wanted`.
+def make(wanted: int) -> Iterator[Lines]:
+    """A step's worth of new codes, at most `wanted`; they grow as those of a file do.
 
     Should one be in the store already (once in 2⁴⁹ millions), a further step makes another.
     """
-    made = own_codes.generate(min(wanted, PER_STEP))
-    codes = [storing.new_code(Content(code), case_sensitive=True) for code in made]
-    return Lines(len(codes), codes, list(range(1, len(codes) + 1)))
+    made = iter(own_codes.generate(min(wanted, PER_STEP)))
+    lines = Lines(0)
+    while some := list(islice(made, PIECE)):
+        lines.numbers.extend(range(lines.line_count + 1, lines.line_count + len(some) + 1))
+        lines.codes += [storing.new_code(Content(code), case_sensitive=True) for code in some]
+        lines.line_count += len(some)
+        yield lines

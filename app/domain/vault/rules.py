@@ -1,6 +1,7 @@
 """What a code is: what it consists of, how codes are compared and shown, what seals them."""
 
 import unicodedata
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.core.crypto import context
@@ -47,6 +48,13 @@ def split_content(text: str) -> Content:
 def unsold_context(batch_uid: bytes, code_uid: bytes) -> bytes:
     """What an unsold code is sealed to: the row and its batch."""
     return context(b"codes", code_uid, batch_uid)
+
+
+def unsold_contexts(batch_uid: bytes, code_uids: Iterable[bytes]) -> list[bytes]:
+    """The same of many codes of one batch."""
+    mark = bytes(16)
+    head, tail = unsold_context(batch_uid, mark).split(mark, 1)
+    return [head + uid + tail for uid in code_uids]
 
 
 def sold_context(batch_uid: bytes, code_uid: bytes, order_line_id: int, buyer: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """How codes get onto the shelf, many at a time: sealed, none twice, whole or not at all."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
+from struct import Struct
 from typing import Any, NamedTuple
 
 import psycopg
@@ -12,12 +13,22 @@ from app.core import db, keys
 from app.core.crypto import DataKey
 from app.core.db import require_transaction, session
 from app.domain.vault.models import Batch, Code, CodeState
-from app.domain.vault.rules import Content, join_content, last_four, normalise, unsold_context
+from app.domain.vault.rules import Content, join_content, last_four, normalise, unsold_contexts
 
 COPY = "COPY codes (uid, batch_id, state, sealed, lookup, last_four) FROM STDIN (FORMAT BINARY)"
-COPY_TYPES = ("bytea", "int8", "varchar", "bytea", "bytea", "text")
+# PostgreSQL's manual, COPY, "Binary Format".
+COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+LENGTH, FIELD_8, UID_FIRST = Struct("!i").pack, Struct("!iq").pack, Struct("!hi16s").pack
+# About 100 kB: the socket takes them at once, and does not make us wait.
+ROWS_PER_WRITE = 500
 INSERT = (
     "INSERT INTO codes (uid, batch_id, state, sealed, lookup, last_four) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_BATCHES = db.table_of(Batch)
+_COUNT = (
+    sa.update(_BATCHES)
+    .where(_BATCHES.c.id == sa.bindparam("batch"))
+    .values(code_count=_BATCHES.c.code_count + sa.bindparam("more"))
 )
 # One scope for the whole store: a code is in it once, whatever product it is of.
 SCOPE = "code"
@@ -62,11 +73,8 @@ def seal_with(key: DataKey, batch_uid: bytes, codes: Sequence[NewCode]) -> list[
     """The same with the batch's own key in hand: without a database."""
     noise = os.urandom(16 * len(codes))
     uids = [noise[i : i + 16] for i in range(0, len(noise), 16)]
-    pairs = (
-        (code.text.encode(), unsold_context(batch_uid, uid))
-        for code, uid in zip(codes, uids, strict=True)
-    )
-    sealed = key.seal_many(pairs)
+    texts = [code.text.encode() for code in codes]
+    sealed = key.seal_many(zip(texts, unsold_contexts(batch_uid, uids), strict=True))
     return [
         SealedCode(uid, blob, code.lookup, code.last_four)
         for uid, blob, code in zip(uids, sealed, codes, strict=True)
@@ -89,8 +97,12 @@ def known(lookups: Sequence[bytes]) -> dict[bytes, int]:
     return found
 
 
-def store(batch_id: int, codes: Iterable[SealedCode]) -> int:
+def store(
+    batch_id: int, codes: Iterable[SealedCode], meanwhile: Callable[[], object] | None = None
+) -> int:
     """Put codes that are not in the store into the batch; how many they were.
+
+    `meanwhile` is called between two writes, while the database is busy with the first.
 
     Somebody who stored one of them meanwhile makes the whole unit run again. All writers insert
     in the order of `lookup`, so two with the same codes wait for each other and never in a
@@ -100,33 +112,59 @@ def store(batch_id: int, codes: Iterable[SealedCode]) -> int:
     in_order = sorted(codes, key=attrgetter("lookup"))
     if not in_order:
         return 0
-    state = CodeState.AVAILABLE.value
-    rows = (
-        (code.uid, batch_id, state, code.sealed, code.lookup, code.last_four) for code in in_order
-    )
     if db.is_postgres():
-        _copy(rows)
+        _copy(batch_id, in_order, meanwhile)
     else:
+        state = CodeState.AVAILABLE.value
+        rows = [
+            (code.uid, batch_id, state, code.sealed, code.lookup, code.last_four)
+            for code in in_order
+        ]
         # Not the ORM's insert: with a million rows its bookkeeping costs more than the database.
-        session.connection().exec_driver_sql(INSERT, list(rows))
-    session.execute(
-        sa.update(Batch)
-        .where(Batch.id == batch_id)
-        .values(code_count=Batch.code_count + len(in_order))
-        .execution_options(synchronize_session=False)
-    )
+        session.connection().exec_driver_sql(INSERT, rows)
+    counted = db.execute(_COUNT, {"batch": batch_id, "more": len(in_order)})
+    if counted.rowcount != 1:
+        raise LookupError(f"no batch {batch_id}")
     return len(in_order)
 
 
-def _copy(rows: Iterable[tuple[Any, ...]]) -> None:
+def _copy(
+    batch_id: int, codes: Sequence[SealedCode], meanwhile: Callable[[], object] | None
+) -> None:
     try:
         with _psycopg().cursor() as cursor, cursor.copy(COPY) as copy:
-            copy.set_types(COPY_TYPES)
-            for row in rows:
-                copy.write_row(row)
+            copy.write(COPY_HEAD)
+            for start in range(0, len(codes), ROWS_PER_WRITE):
+                copy.write(_packed(batch_id, codes[start : start + ROWS_PER_WRITE]))
+                if meanwhile:
+                    meanwhile()
+            copy.write(COPY_END)
     except psycopg.Error as error:
         # As SQLAlchemy would have raised it: transaction() decides by it whether to try again.
         raise sa.exc.DBAPIError.instance(COPY, None, error, psycopg.Error) from error
+
+
+def _packed(batch_id: int, codes: Sequence[SealedCode]) -> bytes:
+    """Rows as COPY reads them: the number of fields, and each with its length.
+
+    It takes half the time of the driver's `write_row`, a tenth of an import.
+    """
+    state = CodeState.AVAILABLE.value.encode()
+    batch = FIELD_8(8, batch_id) + LENGTH(len(state)) + state
+    fields: list[bytes] = []
+    for uid, sealed, lookup, shown in codes:
+        end = shown.encode()
+        fields += (
+            UID_FIRST(6, len(uid), uid),
+            batch,
+            LENGTH(len(sealed)),
+            sealed,
+            LENGTH(len(lookup)),
+            lookup,
+            LENGTH(len(end)),
+            end,
+        )
+    return b"".join(fields)
 
 
 def _psycopg() -> psycopg.Connection[Any]:

@@ -5,8 +5,7 @@ whoever stops in the middle, or does a step twice, goes on where it was.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -30,7 +29,7 @@ from app.domain.vault.models import (
     ImportState,
     RefusedLine,
 )
-from app.domain.vault.preparing import Lines, Reason, SealedLines, Step, prepare
+from app.domain.vault.preparing import Lines, Preparation, Reason, SealedLines, Step
 from app.domain.vault.reading import Format
 from app.domain.vault.storing import SealedCode
 
@@ -57,7 +56,7 @@ class Trial:
 def try_out(import_: Import) -> Trial:
     """Read the beginning as an import would, and take nothing."""
     tried = min(import_.chunk_count, TRIED_CHUNKS)
-    parts = [_chunk(import_, position).read() for position in range(tried)]
+    parts = [list(_chunk(import_, position).read())[-1] for position in range(tried)]
     lookups = [code.lookup for lines in parts for code in lines.codes]
     unique = list(set(lookups))
     fresh = len(unique) - len(storing.known(unique))
@@ -73,20 +72,19 @@ def try_out(import_: Import) -> Trial:
 def take_steps(import_id: int, until: float) -> None:
     """Take step after step, each in a unit of its own, until all is in or the time is up.
 
-    `until` is of time.monotonic(). While the database stores one step, a thread that knows no
-    database prepares the next. What cannot be opened fails the import, which can be resumed.
+    `until` is of time.monotonic(). While the database stores one step, the next is prepared. What
+    cannot be opened fails the import, which can be resumed.
     """
-    # The thread finds this key remembered; it could not ask for it.
+    # What is prepared between two writes must not ask the database for this key.
     storing.warm_up()
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        try:
-            coming = _begin(thread, import_id, None)
-            while coming is not None:
-                step = coming.result()
-                coming = _begin(thread, import_id, step) if time.monotonic() < until else None
-                transaction(partial(_take, import_id, step))
-        except (Tampered, KeysMissing):
-            transaction(lambda: _fail(import_id))
+    try:
+        coming = _begin(import_id, None)
+        while coming is not None:
+            step = coming.finish()
+            coming = _begin(import_id, step) if time.monotonic() < until else None
+            transaction(partial(_take, import_id, step, coming))
+    except (Tampered, KeysMissing):
+        transaction(lambda: _fail(import_id))
 
 
 def finish(import_id: int) -> datetime | None:
@@ -106,25 +104,24 @@ def finish(import_id: int) -> datetime | None:
     return None
 
 
-def _begin(thread: ThreadPoolExecutor, import_id: int, before: Step | None) -> Future[Step] | None:
-    """Let the thread prepare the step after `before`, which is not stored yet; None at the end."""
+def _begin(import_id: int, before: Step | None) -> Preparation | None:
+    """Begin with the step after `before`, which is not stored yet; None at the end."""
     import_ = session.get_one(Import, import_id, populate_existing=True)
-    read = _next(import_, before)
-    if read is None or import_.state != ImportState.RUNNING:
+    growing = _next(import_, before)
+    if growing is None or import_.state != ImportState.RUNNING:
         return None
     batch = session.get_one(Batch, import_.batch_id)
     position = import_.chunks_done + (before is not None)
-    key, uid = keys.by_id(batch.data_key_id), batch.uid
-    return thread.submit(lambda: prepare(position, read(), key, uid))
+    return Preparation(position, growing, keys.by_id(batch.data_key_id), batch.uid)
 
 
-def _next(import_: Import, before: Step | None) -> Callable[[], Lines] | None:
-    """How to get the lines of the next step; None when there is none."""
+def _next(import_: Import, before: Step | None) -> Iterator[Lines] | None:
+    """The lines of the next step; None when there is none."""
     if import_.chunk_count:
         position = import_.chunks_done + (before is not None)
-        return _chunk(import_, position).read if position < import_.chunk_count else None
+        return _chunk(import_, position).read() if position < import_.chunk_count else None
     left = import_.line_count - import_.taken - (len(before.sealed) if before else 0)
-    return partial(generating.make, left) if left > 0 else None
+    return generating.make(left) if left > 0 else None
 
 
 def _chunk(import_: Import, position: int) -> SealedLines:
@@ -140,14 +137,14 @@ def _chunk(import_: Import, position: int) -> SealedLines:
     )
 
 
-def _take(import_id: int, step: Step) -> None:
+def _take(import_id: int, step: Step, coming: Preparation | None) -> None:
     import_ = lock_import(import_id)
     if import_.state != ImportState.RUNNING or import_.chunks_done != step.position:
         # Undone meanwhile, or another worker took this step.
         return
     assert import_.batch_id is not None
     lines = step.lines
-    known = _store_new(import_.batch_id, step.sealed)
+    known = _store_new(import_.batch_id, step.sealed, coming)
     doubles = lines.doubles + list(_doubles(import_.batch_id, lines, known))
     _write_down(import_id, lines.faulty + doubles)
     import_.chunks_done += 1
@@ -162,7 +159,9 @@ def _take(import_id: int, step: Step) -> None:
     )
 
 
-def _store_new(batch_id: int, sealed: list[SealedCode]) -> dict[bytes, int]:
+def _store_new(
+    batch_id: int, sealed: list[SealedCode], coming: Preparation | None
+) -> dict[bytes, int]:
     """Store what is not in the store yet; what is, comes back with the batch it is in.
 
     Most files bring nothing that is known, so it is asked only after the database has refused:
@@ -170,7 +169,7 @@ def _store_new(batch_id: int, sealed: list[SealedCode]) -> dict[bytes, int]:
     """
     try:
         with session.begin_nested():
-            storing.store(batch_id, sealed)
+            storing.store(batch_id, sealed, meanwhile=coming.advance if coming else None)
     except sa.exc.IntegrityError:
         known = storing.known([code.lookup for code in sealed])
         storing.store(batch_id, [code for code in sealed if code.lookup not in known])

@@ -374,12 +374,12 @@ def test_a_job_that_has_worked_long_enough_goes_on_later(
 def test_a_step_done_by_two_workers_is_done_once(small_chunks: None) -> None:
     sent = upload(factories.make_product(codes=0), FILE)
     start(sent)
-    step = taking._chunk(sent, 0).read()
-    batch = batch_of(fresh(sent.uid))
-    first = taking.prepare(0, step, taking.keys.by_id(batch.data_key_id), batch.uid)
+    coming = taking._begin(sent.id, None)
+    assert coming is not None
+    first = coming.finish()
 
-    transaction(lambda: taking._take(sent.id, first))
-    transaction(lambda: taking._take(sent.id, first))
+    transaction(lambda: taking._take(sent.id, first, None))
+    transaction(lambda: taking._take(sent.id, first, None))
 
     assert fresh(sent.uid).chunks_done == 1
     factories.work()
