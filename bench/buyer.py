@@ -24,7 +24,11 @@ class Connection:
     """One kept HTTP connection; it speaks only what the shop's pages need."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.port = port
+        self._connect()
+
+    def _connect(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(
@@ -35,8 +39,7 @@ class Connection:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body:
             lines.append(f"Content-Length: {len(body)}")
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-        received = b""
+        received = self._send("\r\n".join([*lines, "", ""]).encode() + body)
         while b"\r\n\r\n" not in received:
             received += self._more()
         head, _, content = received.partition(b"\r\n\r\n")
@@ -47,6 +50,18 @@ class Connection:
         if b"ontent-encoding: gzip" in head.lower():
             content = gzip.decompress(content)
         return int(head[9:12]), head, content
+
+    def _send(self, request: bytes) -> bytes:
+        """The first bytes of the answer."""
+        try:
+            self.socket.sendall(request)
+            return self._more()
+        except (Unexpected, ConnectionError):
+            # A server closes a connection that was idle for some seconds; browsers do this too.
+            self.socket.close()
+            self._connect()
+            self.socket.sendall(request)
+            return self._more()
 
     def close(self) -> None:
         self.socket.close()

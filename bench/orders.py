@@ -163,19 +163,13 @@ def recorded(path: Path) -> Iterator[None]:
     with path.open("w") as file, psycopg.connect(shop.plain(str(db.engine.url))) as connection:
         cursor = psycopg.ClientCursor(connection)
 
-        def write(_c: Any, _cursor: Any, statement: str, values: Any, _x: Any, many: bool) -> None:
-            for one in values if many else [values]:
+        def write(_c: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+            for one in values if isinstance(values, list) else [values]:
                 file.write(cursor.mogrify(statement, one or None) + ";\n")
 
-        words = {
-            "begin": "BEGIN",
-            "commit": "COMMIT",
-            "savepoint": "SAVEPOINT s",
-            "release_savepoint": "RELEASE SAVEPOINT s",
-        }
         event.listen(db.engine, "before_cursor_execute", write)
-        for name, word in words.items():
-            event.listen(db.engine, name, partial(_write_word, file, word))
+        for word in ("begin", "commit"):
+            event.listen(db.engine, word, partial(_write_word, file, word.upper()))
         yield
 
 
@@ -187,6 +181,7 @@ def _write_word(file: TextIO, word: str, connection: sa.Connection, *_: object) 
 def _replay(url: str, script: Path) -> float:
     command = [str(shop.postgres().programs / "psql"), "-qX", "-v", "ON_ERROR_STOP=1"]
     command += ["-o", os.devnull, "-f", str(script), shop.plain(url)]
+    quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=error"}
     begin = time.perf_counter()
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, env=quiet)
     return time.perf_counter() - begin

@@ -20,7 +20,7 @@ def run(_scale: float) -> list[Figure]:
             buyer.get("/")
             together.wait()
             status, _, page = buyer.place(web.slug)
-            return status, "库存不足".encode() in page or "售罄".encode() in page
+            return status, "库存不足".encode() in page or "暂时缺货".encode() in page
 
         begin = time.perf_counter()
         with ThreadPoolExecutor(BUYERS) as pool:
