@@ -1,0 +1,124 @@
+"""What a person does in the shop, by what scripts of others rely on: the `data-testid`s."""
+
+import itertools
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import ConsoleMessage, Page, Request, expect
+
+from tests.servers import Shop
+
+PRODUCT = "星河视频会员 月卡"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Watched:
+    """What a browser complained of, and what it asked of others than the shop."""
+
+    faults: list[str] = field(default_factory=list)
+
+    def look_at(self, page: Page, url: str) -> None:
+        # The sandbox is the payment channel: another server on the same machine.
+        own = (url, "http://127.0.0.1:", "data:", "blob:", "about:")
+
+        def said(message: ConsoleMessage) -> None:
+            # A refused form is answered with 4xx, which the console reports as an error.
+            if message.type == "error" and "status of 4" not in message.text:
+                self.faults.append(f"{page.url}: {message.text}")
+
+        def asked(request: Request) -> None:
+            if not request.url.startswith(own):
+                self.faults.append(f"{page.url} asked {request.url}")
+
+        page.on("console", said)
+        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
+        page.on("request", asked)
+
+
+def phone() -> str:
+    """A buyer's that nobody else has."""
+    return f"139{next(_numbers):08d}"
+
+
+def open_product(page: Page, name: str = PRODUCT) -> None:
+    page.goto("/")
+    page.get_by_test_id("product-card").filter(has_text=name).first.click()
+    expect(page.get_by_test_id("submit-order")).to_be_visible()
+
+
+def place(page: Page, name: str = PRODUCT, contact: str = "") -> None:
+    """From the home page to the payment channel."""
+    open_product(page, name)
+    page.get_by_test_id("contact").fill(contact or phone())
+    page.get_by_test_id("submit-order").click()
+    expect(page.get_by_test_id("sandbox-pay")).to_be_visible()
+
+
+def pay(page: Page) -> str:
+    """Pay at the channel and wait for the code; the order's number."""
+    page.get_by_test_id("sandbox-pay").click()
+    wait_until_delivered(page)
+    return page.get_by_test_id("order-number").inner_text()
+
+
+def wait_until_delivered(page: Page) -> None:
+    page.wait_for_url(re.compile("/orders/"))
+    expect(page.get_by_test_id("reveal")).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("order-state")).to_have_attribute("data-state", "delivered")
+
+
+def reveal(page: Page) -> str:
+    page.get_by_test_id("reveal").click()
+    expect(page.get_by_test_id("code")).to_be_visible()
+    return page.get_by_test_id("code").inner_text()
+
+
+def leave(page: Page) -> str:
+    """Leave the channel without paying; the order's number."""
+    page.locator('a[href*="/orders/"]').click()
+    page.wait_for_url(re.compile("/orders/"))
+    return page.get_by_test_id("order-number").inner_text()
+
+
+def sign_in(page: Page, shop: Shop) -> None:
+    """The demo's buyer."""
+    page.goto("/account/sign-in")
+    page.locator("[name=contact]").fill(shop.demo["buyer"]["login"])
+    page.locator("[name=password]").fill(shop.demo["buyer"]["password"])
+    page.locator("main form button").click()
+    page.wait_for_url(re.compile("/(wallet|account)$"))
+
+
+def staff_sign_in(page: Page, shop: Shop) -> None:
+    admin = shop.demo["admin"]
+    page.goto("/admin/sign-in")
+    page.get_by_test_id("login").fill(admin["login"])
+    page.get_by_test_id("password").fill(admin["password"])
+    page.get_by_test_id("totp").fill(shop.one_time_code())
+    page.get_by_test_id("sign-in").click()
+    page.wait_for_url(re.compile("/admin/$"))
+
+
+def confirm(page: Page, action: str, **fields: Any) -> None:
+    """Unfold the question whose form goes to `action`, answer it, and press the real button."""
+    form = page.locator(f'form[action$="{action}"]').first
+    form.locator("xpath=ancestor::details[1]/summary").click()
+    for name, value in fields.items():
+        form.locator(f"[name={name}]").fill(value)
+    form.locator("button[type=submit]").click()
+
+
+def import_codes(page: Page, product: str, codes: list[str]) -> None:
+    """A file of codes from the upload to the shelf."""
+    page.goto("/admin/imports/new")
+    page.locator("[name=product]").select_option(label=product)
+    content = "\n".join(codes).encode()
+    page.get_by_test_id("import-file").set_input_files(
+        {"name": "codes.csv", "mimeType": "text/csv", "buffer": content}
+    )
+    page.get_by_test_id("import-submit").click()
+    expect(page.get_by_text("内容已遮住")).to_be_visible()
+    page.get_by_test_id("import-submit").click()
+    expect(page.get_by_test_id("import-progress")).to_be_visible()
