@@ -10,7 +10,7 @@ from app.core.outbox import later
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog.models import Product, ProductState
 from app.domain.orders import queries
-from app.domain.orders.models import Order, OrderLine, Payment
+from app.domain.orders.models import Order, OrderLine, OrderState, Payment, PaymentState
 from app.domain.orders.rules import QUERY_AFTER
 from app.domain.pricing.rules import Item, Quote, quote
 from app.domain.vault import service as vault
@@ -44,6 +44,8 @@ class Purchase:
     ip: str
     network: str
     language: str
+    # The numbers of the orders that this browser may open.
+    in_hand: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,18 @@ class Placed:
 def place(purchase: Purchase, terms: Terms) -> Placed:
     """Make the order and hold its codes until the deadline, or raise Refusal and change nothing.
 
-    The same checkout key always gives the same order, however often the form is sent.
+    The same checkout key always gives the same order, however often the form is sent. So does a
+    second tab, or the form that the back button loaded anew, while the order for the very same is
+    in this browser's hand and unpaid.
     """
     require_transaction()
     already = queries.find_by_checkout_key(purchase.checkout_key)
     if already is not None:
         return Placed(already, queries.open_payment(already.id), None)
     now = clock.now()
+    unpaid = _unpaid_already(purchase, now)
+    if unpaid is not None:
+        return Placed(unpaid, payment_to_make(unpaid.id, purchase.channel), None)
     product = _product_on_sale(purchase)
     priced = _agreed_price(product, purchase)
     _check_limits(product, purchase)
@@ -93,6 +100,17 @@ def place(purchase: Purchase, terms: Terms) -> Placed:
     payment = add_payment(order, purchase.channel, now)
     vault.reserve(line.id, product.id, purchase.quantity, terms.today)
     return Placed(order, payment, token)
+
+
+def payment_to_make(order_id: int, channel: str) -> Payment:
+    """The open payment of a pending order in `channel`: the one there is, or a new attempt."""
+    order = queries.lock(order_id)
+    if order.state != OrderState.PENDING or clock.now() >= order.expires_at:
+        raise Conflict(N_("这个订单已经不能付款了，请重新下单"))
+    for payment in queries.payments_of(order.id):
+        if payment.state == PaymentState.PENDING and payment.channel == channel:
+            return payment
+    return add_payment(order, channel, clock.now())
 
 
 def add_payment(order: Order, channel: str, now: datetime) -> Payment:
@@ -119,6 +137,20 @@ def add_payment(order: Order, channel: str, now: datetime) -> Payment:
 def watch_key(payment_id: int) -> str:
     """The outbox key of the job that asks a channel about a payment and closes it in the end."""
     return f"watch:{payment_id}"
+
+
+def _unpaid_already(purchase: Purchase, now: datetime) -> Order | None:
+    # With a pickup password it is another order: who set one wants it to be asked for.
+    if not purchase.in_hand or purchase.pickup_hash is not None:
+        return None
+    return queries.find_unpaid(
+        purchase.in_hand,
+        purchase.contact.index,
+        purchase.product_id,
+        purchase.quantity,
+        purchase.shown_price,
+        now,
+    )
 
 
 def _product_on_sale(purchase: Purchase) -> Product:

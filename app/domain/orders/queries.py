@@ -1,6 +1,7 @@
 """How orders are found, for whom, and locked."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
@@ -53,6 +54,33 @@ def find_by_checkout_key(checkout_key: str) -> Order | None:
     """The order this very form has already made."""
     found = db.execute(_BY_CHECKOUT_KEY, {"key": ids.hash_token(checkout_key)}).scalar()
     return None if found is None else session.get_one(Order, found)
+
+
+def find_unpaid(
+    numbers: Sequence[str],
+    contact_index: bytes,
+    product_id: int,
+    quantity: int,
+    unit_price: int,
+    now: datetime,
+) -> Order | None:
+    """The newest order of `numbers` for just this that can still be paid."""
+    found = (
+        sa.select(Order)
+        .join(OrderLine)
+        .where(
+            Order.number.in_(numbers),
+            Order.contact_index == contact_index,
+            Order.state == OrderState.PENDING,
+            Order.pickup_hash.is_(None),
+            Order.expires_at > now,
+            OrderLine.product_id == product_id,
+            OrderLine.quantity == quantity,
+            OrderLine.unit_price == unit_price,
+        )
+        .order_by(Order.id.desc())
+    )
+    return session.scalars(found).first()
 
 
 def lock(order_id: int) -> Order:

@@ -19,21 +19,9 @@ from app.domain.orders.models import (
     ProblemState,
     Verdict,
 )
-from app.domain.orders.placing import add_payment
 from app.domain.vault import service as vault
 
 TEXT_LIMIT = 1000
-
-
-def payment_to_make(order_id: int, channel: str) -> Payment:
-    """The open payment of a pending order in `channel`: the one there is, or a new attempt."""
-    order = queries.lock(order_id)
-    if order.state != OrderState.PENDING or clock.now() >= order.expires_at:
-        raise Conflict(N_("这个订单已经不能付款了，请重新下单"))
-    for payment in queries.payments_of(order.id):
-        if payment.state == PaymentState.PENDING and payment.channel == channel:
-            return payment
-    return add_payment(order, channel, clock.now())
 
 
 def confirm_paid(payment_id: int, trade_number: str, amount: int, today: date) -> Verdict:

@@ -78,7 +78,7 @@ def create_payment(number: str) -> Response:
     order = _mine(number)
     wanted = request.form.get("channel") or queries.payments_of(order.id)[0].channel
     channel = channels.chosen(wanted, order.currency)
-    payment = transaction(lambda: service.payment_to_make(order.id, channel))
+    payment = transaction(lambda: placing.payment_to_make(order.id, channel))
     return _to_channel(order, payment)
 
 
@@ -147,6 +147,7 @@ def _purchase(product: Product, form: products.CheckoutForm) -> placing.Purchase
         ip=client.address(),
         network=client.network(client.address()),
         language=str(get_locale() or "zh"),
+        in_hand=tuple(in_hand.numbers()),
     )
 
 

@@ -48,6 +48,48 @@ def test_the_same_form_sent_twice_is_one_order() -> None:
     assert count(CodeState.RESERVED) == 1
 
 
+def test_a_second_tab_leads_to_the_order_that_is_still_unpaid() -> None:
+    product, phone = factories.make_product(codes=5), factories.contact()
+    first = factories.place(product, phone=phone)
+    assert first.payment is not None
+    mine = (first.order.number,)
+
+    again = factories.place(product, phone=phone, in_hand=mine)
+    elsewhere = factories.place(product, phone=phone, in_hand=mine, channel="transfer")
+
+    assert again.order.id == elsewhere.order.id == first.order.id
+    assert again.payment is not None and again.payment.id == first.payment.id
+    assert elsewhere.payment is not None and elsewhere.payment.channel == "transfer"
+    assert count(CodeState.RESERVED) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"quantity": 2}, {"phone": "13900000001"}, {"pickup_hash": "a hash"}, {"in_hand": ()}],
+    ids=str,
+)
+def test_what_differs_is_another_order(other: dict[str, object]) -> None:
+    product = factories.make_product(codes=5)
+    first = factories.place(product, phone="13900000000")
+
+    second = factories.place(
+        product, **{"phone": "13900000000", "in_hand": (first.order.number,)} | other
+    )
+
+    assert second.order.id != first.order.id
+
+
+def test_what_is_paid_is_bought_again() -> None:
+    product = factories.make_product(codes=5)
+    first = factories.place(product, phone="13900000000")
+    assert first.payment is not None
+    factories.settle(first.payment)
+
+    second = factories.place(product, phone="13900000000", in_hand=(first.order.number,))
+
+    assert second.order.id != first.order.id
+
+
 def test_too_few_codes_refuse_the_whole_order_and_hold_nothing() -> None:
     product = factories.make_product(codes=2)
 

@@ -135,7 +135,7 @@ def test_a_query_that_names_other_money_is_asked_again(channel: ObedientChannel)
 def test_a_second_payment_for_a_paid_order_goes_back(channel: ObedientChannel) -> None:
     placed = factories.place(factories.make_product())
     first = placed.payment
-    transfer = transaction(lambda: service.payment_to_make(placed.order.id, "transfer"))
+    transfer = transaction(lambda: placing.payment_to_make(placed.order.id, "transfer"))
     assert first is not None
     factories.settle(first)
 
