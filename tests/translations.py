@@ -72,10 +72,12 @@ def update() -> None:
     MO.write_bytes(compiled())
 
 
+# The date is a fixed one: without it the compiled catalogue would carry the minute it was made in.
 HEADER = b"""# The English of Hardshelf. The message ids are the Chinese sentences;
 # tests/translations.py keeps them in step with the code.
 msgid ""
 msgstr ""
+"POT-Creation-Date: 2026-01-01 00:00+0000\\n"
 "Language: en\\n"
 "MIME-Version: 1.0\\n"
 "Content-Type: text/plain; charset=utf-8\\n"
