@@ -6,16 +6,14 @@ of each answer, which must not depend on timing.
 
 from dataclasses import dataclass, field
 
+from app.providers.callbacks import Callback, Forged, Reply
 from app.providers.payments.interface import (
-    Callback,
     Charge,
     Closing,
-    Forged,
     Notice,
     RefundOrder,
     RefundOutcome,
     RefundResult,
-    Reply,
     Standing,
     StandingState,
     Start,

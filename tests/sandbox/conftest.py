@@ -20,7 +20,8 @@ import pytest
 
 from app.core import clock
 from app.core.processes import die_with_parent
-from app.providers.payments.interface import Callback, Charge, Forged, Notice, RefundOrder
+from app.providers.callbacks import Callback, Forged
+from app.providers.payments.interface import Charge, Notice, RefundOrder
 from app.providers.payments.sandbox import Sandbox
 from tests.servers import ROOT, free_port, wait_until
 

@@ -12,11 +12,7 @@ import pytest
 from app.core import clock
 from app.core.crypto import Secret
 from app.providers.payments import signing
-from app.providers.payments.interface import (
-    Closing,
-    RefundOutcome,
-    StandingState,
-)
+from app.providers.payments.interface import Closing, RefundOutcome, StandingState
 from app.providers.payments.sandbox import Sandbox
 from tests.sandbox.conftest import KEY, MERCHANT, Channel
 

@@ -26,11 +26,12 @@ Doubt is never failure: a time-out, a 5xx, an answer that does not parse or veri
 An adapter without its keys is not made at all: an empty key would verify everybody's signature.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import Literal, Protocol
+
+from app.providers.callbacks import Callback, Reply
 
 
 @dataclass(frozen=True)
@@ -63,26 +64,6 @@ class Start:
     text: str = ""
 
 
-@dataclass(frozen=True)
-class Callback:
-    """A channel's message exactly as it came: verified over the raw body, before any parsing."""
-
-    method: str
-    path: str
-    query: Sequence[tuple[str, str]]
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    received_at: datetime
-
-
-class Forged(Exception):
-    """The message is not from the channel, or is too old to be believed."""
-
-
-class Malformed(Exception):
-    """The message is from the channel, and still makes no sense."""
-
-
 class UnknownChannel(Exception):
     """No such channel is configured here."""
 
@@ -102,15 +83,6 @@ class Notice:
     amount: int
     currency: str
     payer: str = ""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the channel wants to hear, to the letter."""
-
-    status: int
-    content_type: str
-    body: str
 
 
 class StandingState(Enum):

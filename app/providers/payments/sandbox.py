@@ -12,18 +12,15 @@ import httpx
 
 from app.core import clock
 from app.core.errors import N_
+from app.providers.callbacks import Callback, Forged, Malformed, Reply
 from app.providers.payments import signing
 from app.providers.payments.interface import (
-    Callback,
     Charge,
     Closing,
-    Forged,
-    Malformed,
     Notice,
     RefundOrder,
     RefundOutcome,
     RefundResult,
-    Reply,
     Standing,
     StandingState,
     Start,

@@ -5,16 +5,14 @@ once, and a refund waits until staff say that they made it.
 """
 
 from app.core.errors import N_
+from app.providers.callbacks import Callback, Forged, Reply
 from app.providers.payments.interface import (
-    Callback,
     Charge,
     Closing,
-    Forged,
     Notice,
     RefundOrder,
     RefundOutcome,
     RefundResult,
-    Reply,
     Standing,
     StandingState,
     Start,

@@ -10,14 +10,8 @@ from app.domain.catalog import preferences
 from app.domain.orders import settling
 from app.domain.orders.models import Verdict
 from app.providers import payments
-from app.providers.payments.interface import (
-    Callback,
-    Forged,
-    Malformed,
-    Notice,
-    Reply,
-    UnknownChannel,
-)
+from app.providers.callbacks import Callback, Forged, Malformed, Reply
+from app.providers.payments.interface import Notice, UnknownChannel
 from app.web.access import callback
 
 log = structlog.get_logger()

@@ -14,17 +14,14 @@ import respx
 
 from app.core import clock
 from app.core.crypto import Secret
+from app.providers.callbacks import Callback, Forged, Malformed, Reply
 from app.providers.payments import signing
 from app.providers.payments.interface import (
-    Callback,
     Charge,
     Closing,
-    Forged,
-    Malformed,
     Notice,
     RefundOrder,
     RefundOutcome,
-    Reply,
     StandingState,
 )
 from app.providers.payments.sandbox import Sandbox

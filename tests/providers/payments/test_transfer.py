@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.providers.callbacks import Callback, Forged
 from app.providers.payments.interface import (
-    Callback,
     Charge,
     Closing,
-    Forged,
     RefundOrder,
     RefundOutcome,
     StandingState,
