@@ -8,6 +8,7 @@ from app import cli, logs, web
 from app.core import bell, db, keys, outbox
 from app.core.crypto import load_key_ring
 from app.domain.ledger import service as ledger
+from app.domain.recharges import providers as recharge_providers
 from app.providers import payments
 from app.settings import Settings
 
@@ -27,6 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     keys.connect(load_key_ring(settings.master_keys, settings.master_key_file))
     outbox.connect(bell.RqBell(settings.redis_url))
     payments.connect(settings)
+    recharge_providers.connect(settings)
     web.init_app(app, settings)
     cli.init_app(app)
     return app

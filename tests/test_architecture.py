@@ -13,7 +13,9 @@ APP = ROOT / "app"
 FILES = sorted(APP.rglob("*.py"))
 
 # A package may import those before it; upwards only by later("dotted.name", ids).
-DOMAIN = ("accounts", "catalog", "ledger", "vault", "pricing", "orders")
+DOMAIN = (
+    *("accounts", "catalog", "ledger", "vault", "pricing", "orders", "redemptions", "recharges"),
+)
 LAYERS = {
     "core": ("core", "settings"),
     "providers": ("core", "providers", "settings"),

@@ -1,10 +1,20 @@
 """How products and categories are found and locked."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from app.core.db import session
 from app.core.errors import N_, NotFound
-from app.domain.catalog.models import Category, Picture, Product, ProductState
+from app.domain.catalog.models import (
+    Category,
+    Offer,
+    Picture,
+    PolicyVersion,
+    Product,
+    ProductState,
+    RechargeProvider,
+)
 
 # A link that was shared stays good after the product went off sale; the page then says so.
 PUBLIC = (ProductState.ON_SALE, ProductState.OFF_SALE)
@@ -121,3 +131,35 @@ def _matches(text: str) -> sa.ColumnElement[bool]:
         Product.summary.icontains(text, autoescape=True),
         Product.slug == text,
     )
+
+
+def policy_of(product_id: int) -> PolicyVersion | None:
+    """The rules of use under which the product is sold now: the newest version."""
+    return session.scalar(
+        sa.select(PolicyVersion)
+        .where(PolicyVersion.product_id == product_id)
+        .order_by(PolicyVersion.version.desc())
+        .limit(1)
+    )
+
+
+def offers_of(product_id: int) -> list[Offer]:
+    """Every offer of a product, in the order in which they are asked."""
+    return list(
+        session.scalars(
+            sa.select(Offer)
+            .where(Offer.product_id == product_id)
+            .order_by(Offer.priority, Offer.cost, Offer.id)
+        )
+    )
+
+
+def live_offers_of(product_ids: Sequence[int]) -> set[int]:
+    """Which of these products have an offer that is switched on, at a provider that is."""
+    rows = session.scalars(
+        sa.select(Offer.product_id)
+        .join(RechargeProvider, RechargeProvider.id == Offer.provider_id)
+        .where(Offer.product_id.in_(product_ids), Offer.is_on, RechargeProvider.is_on)
+        .distinct()
+    )
+    return set(rows)

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 import nh3
 
 from app.core.errors import N_, Refusal
+from app.domain.catalog.models import RECHARGED, AccountFormat, ProductKind
 
 MAX_PRICE = 100_000_000
 MAX_QUANTITY = 500
 NAME_LENGTH = 80
 SUMMARY_LENGTH = 120
 TEXT_LENGTH = 20_000
+LABEL_LENGTH = 20
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Without look-alikes and vowels: short, easy to read out, never an accidental word.
@@ -60,10 +62,14 @@ class ProductFields:
     low_stock_at: int = 10
     codes_case_sensitive: bool = True
     position: int = 0
+    kind: ProductKind = ProductKind.KEY
+    account_format: AccountFormat | None = None
+    account_label: str = ""
 
 
 def faults(fields: ProductFields) -> Iterator[Refusal]:
     """All that is wrong with the fields, each fault naming its field."""
+    yield from _account_faults(fields)
     if not fields.name:
         yield Refusal(N_("请填写商品名称"), field="name")
     if len(fields.name) > NAME_LENGTH:
@@ -79,6 +85,13 @@ def faults(fields: ProductFields) -> Iterator[Refusal]:
         yield Refusal(N_("请填写完整网址，以 https:// 开头"), field="use_url")
     yield from _price_faults(fields)
     yield from _limit_faults(fields)
+
+
+def _account_faults(fields: ProductFields) -> Iterator[Refusal]:
+    if fields.kind in RECHARGED and fields.account_format is None:
+        yield Refusal(N_("请选择充值账号的格式"), field="account_format")
+    if len(fields.account_label) > LABEL_LENGTH:
+        yield Refusal(N_("最多 %(most)s 个字"), field="account_label", most=LABEL_LENGTH)
 
 
 def _price_faults(fields: ProductFields) -> Iterator[Refusal]:

@@ -42,6 +42,8 @@ def change_product(
     if seen_at is not None and product.updated_at != seen_at:
         raise Conflict(N_("这个商品刚被别人修改过，请刷新页面后再改"))
     values = _checked(fields)
+    if fields.kind != product.kind and _is_in_use(product.id):
+        raise Conflict(N_("已经有批次或订单的商品不能改类型，请新建一个商品"), field="kind")
     values["slug"] = values["slug"] or product.slug
     _refuse_taken_slug(values["slug"], product.id)
     changes = _apply(product, values)
@@ -137,6 +139,19 @@ def _move(product_id: int, to: ProductState) -> None:
     before = product.state
     move(product, to)
     audit.record("product.state", "products", product.id, state=[before, to])
+
+
+def _is_in_use(product_id: int) -> bool:
+    """Whether anything was stocked or sold: the tables are of packages below, known by name."""
+    return any(
+        session.scalar(
+            sa.select(sa.literal(1))
+            .select_from(sa.table(table, sa.column("product_id")))
+            .where(sa.column("product_id") == product_id)
+            .limit(1)
+        )
+        for table in ("batches", "order_lines")
+    )
 
 
 def _free_slug() -> str:

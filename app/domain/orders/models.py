@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core import clock, db
 from app.domain.accounts.models import Person
-from app.domain.catalog.models import Product
+from app.domain.catalog.models import PolicyVersion, Product, ProductKind
 
 
 class OrderState(StrEnum):
@@ -96,6 +96,12 @@ class OrderLine(db.Model):
     order_id: Mapped[int] = mapped_column(sa.ForeignKey(Order.id), index=True)
     product_id: Mapped[int] = mapped_column(sa.ForeignKey(Product.id), index=True)
     product_name: Mapped[str]
+    # What was bought, and under which rules of use: as they were then.
+    kind: Mapped[ProductKind] = mapped_column(default=ProductKind.KEY)
+    policy_id: Mapped[int | None] = mapped_column(sa.ForeignKey(PolicyVersion.id))
+    # Whose account is recharged, for kinds without a code.
+    account_sealed: Mapped[bytes | None]
+    account_masked: Mapped[str] = mapped_column(default="")
     unit_price: Mapped[int]
     quantity: Mapped[int]
     amount: Mapped[int]

@@ -8,7 +8,9 @@ from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, Refusal
 from app.core.outbox import later
 from app.domain.accounts.contacts import Contact
-from app.domain.catalog.models import Product, ProductState
+from app.domain.catalog import queries as catalog
+from app.domain.catalog.models import REDEEMABLE, Product, ProductKind, ProductState
+from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders import queries
 from app.domain.orders.models import Order, OrderLine, OrderState, Payment, PaymentState
 from app.domain.orders.rules import QUERY_AFTER
@@ -46,6 +48,8 @@ class Purchase:
     language: str
     # The numbers of the orders that this browser may open.
     in_hand: tuple[str, ...] = ()
+    # Whose account is recharged, for a product without a code.
+    account: RechargeAccount | None = None
 
 
 @dataclass(frozen=True)
@@ -87,18 +91,12 @@ def place(purchase: Purchase, terms: Terms) -> Placed:
     _check_hold_budget(purchase, terms.holds)
     token = ids.token()
     order = _order(purchase, priced, token, now, now + terms.hold)
-    line = OrderLine(
-        order=order,
-        product_id=product.id,
-        product_name=product.name,
-        unit_price=product.price,
-        quantity=purchase.quantity,
-        amount=priced.amounts[0],
-    )
+    line = _line(order, product, purchase, priced)
     session.add_all([order, line])
     session.flush()
     payment = add_payment(order, purchase.channel, now)
-    vault.reserve(line.id, product.id, purchase.quantity, terms.today)
+    if line.kind != ProductKind.RECHARGE:
+        vault.reserve(line.id, product.id, purchase.quantity, terms.today)
     return Placed(order, payment, token)
 
 
@@ -143,7 +141,7 @@ def _unpaid_already(purchase: Purchase, now: datetime) -> Order | None:
     # With a pickup password it is another order: who set one wants it to be asked for.
     if not purchase.in_hand or purchase.pickup_hash is not None:
         return None
-    return queries.find_unpaid(
+    found = queries.find_unpaid(
         purchase.in_hand,
         purchase.contact.index,
         purchase.product_id,
@@ -151,6 +149,15 @@ def _unpaid_already(purchase: Purchase, now: datetime) -> Order | None:
         purchase.shown_price,
         now,
     )
+    return found if found is None or _is_for(found, purchase.account) else None
+
+
+def _is_for(order: Order, account: RechargeAccount | None) -> bool:
+    """Whether an order recharges this account; one with a code recharges none."""
+    sealed = [line.account_sealed for line in queries.lines_of(order.id) if line.account_sealed]
+    if account is None or not sealed:
+        return account is None and not sealed
+    return all(queries.open_account(order, blob) == account.secret for blob in sealed)
 
 
 def _product_on_sale(purchase: Purchase) -> Product:
@@ -158,6 +165,30 @@ def _product_on_sale(purchase: Purchase) -> Product:
     if product is None or product.state != ProductState.ON_SALE:
         raise Conflict(N_("这件商品已经下架"))
     return product
+
+
+def _line(order: Order, product: Product, purchase: Purchase, priced: Quote) -> OrderLine:
+    """What is bought, with the rules of use that hold now and the account that it is for."""
+    line = OrderLine(
+        order=order,
+        product_id=product.id,
+        product_name=product.name,
+        kind=product.kind,
+        unit_price=product.price,
+        quantity=purchase.quantity,
+        amount=priced.amounts[0],
+    )
+    if product.kind in REDEEMABLE:
+        policy = catalog.policy_of(product.id)
+        line.policy_id = policy.id if policy else None
+    if product.kind == ProductKind.RECHARGE:
+        if not catalog.live_offers_of([product.id]):
+            raise Conflict(N_("充值通道正在维护，请稍后再来"))
+        if purchase.account is None or purchase.account.format != product.account_format:
+            raise Refusal(N_("请填写要充值的账号"), field="account")
+        line.account_masked = purchase.account.masked
+        line.account_sealed = queries.seal_account(order, purchase.account)
+    return line
 
 
 def _agreed_price(product: Product, purchase: Purchase) -> Quote:

@@ -6,9 +6,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.core import db, ids
+from app.core import db, ids, keys
+from app.core.crypto import Secret
 from app.core.db import session
 from app.core.errors import N_, NotFound
+from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -121,6 +123,16 @@ def payments_of(order_id: int) -> list[Payment]:
             sa.select(Payment).where(Payment.order_id == order_id).order_by(Payment.id.desc())
         )
     )
+
+
+def seal_account(order: Order, account: RechargeAccount) -> bytes:
+    """The account that a line recharges, sealed to its order."""
+    return keys.seal_personal(account.value, "order_lines", "account", order.number)
+
+
+def open_account(order: Order, sealed: bytes) -> Secret:
+    """The inverse of `seal_account`; raises Tampered."""
+    return keys.open_personal(sealed, "order_lines", "account", order.number)
 
 
 def open_payment(order_id: int) -> Payment | None:

@@ -10,6 +10,7 @@ from app.core.db import session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import move
+from app.domain.catalog.models import ProductKind
 from app.domain.ledger import service as ledger
 from app.domain.orders import queries
 from app.domain.orders.models import (
@@ -21,7 +22,7 @@ from app.domain.orders.models import (
     Refund,
     RefundState,
 )
-from app.domain.orders.rules import REFUNDABLE, refundable
+from app.domain.orders.rules import REFUNDABLE, is_owed, refundable
 from app.domain.vault import service as vault
 from app.providers import payments
 
@@ -35,11 +36,25 @@ def request_refund(order_id: int, line_id: int, amount: int, reason: str) -> Ref
     if len(reason.strip()) < 2:
         raise Refusal(N_("请写明退款原因"), field="reason")
     order = queries.lock(order_id)
-    payment = _paid_payment(order)
     line = _line(order, line_id)
+    if line.kind == ProductKind.RECHARGE and line.delivered_at is None:
+        raise Conflict(N_("充值还没有结果。请先在充值记录里处理，失败会自动退款"))
     left = refundable(line.amount, line.refunded)
     if not 0 < amount <= left:
         raise Refusal(N_("最多可以退 %(most)s 元"), field="amount", most=f"{left / 100:.2f}")
+    return _refund_line(order, line, amount, reason)
+
+
+def refund_undeliverable(order_line_id: int, reason: str) -> Refund | None:
+    """A line cannot be had from anybody: all that is left of its price goes back by itself."""
+    order = queries.lock(session.get_one(OrderLine, order_line_id).order_id)
+    line = _line(order, order_line_id)
+    left = refundable(line.amount, line.refunded)
+    return _refund_line(order, line, left, reason) if left else None
+
+
+def _refund_line(order: Order, line: OrderLine, amount: int, reason: str) -> Refund:
+    payment = _paid_payment(order)
     was_delivered = line.delivered_at is not None
     line.refunded += amount
     refund = _new_refund(payment, amount, reason.strip(), line_id=line.id)
@@ -222,7 +237,7 @@ def _end_of_refunding(order: Order, payment: Payment) -> None:
 
 
 def _go_on(order: Order) -> None:
-    everything = all(line.delivered_at for line in queries.lines_of(order.id))
+    everything = not any(map(is_owed, queries.lines_of(order.id)))
     move(order, OrderState.DELIVERED if everything else OrderState.FULFILLING)
     if not everything:
         later("app.domain.orders.jobs.deliver", order.id)

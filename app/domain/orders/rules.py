@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from app.domain.orders.models import Order, OrderState
+from app.domain.orders.models import Order, OrderLine, OrderState
 
 # Money for an order that has closed still buys it for so long, if stock allows; then it goes back.
 LATE_MONEY_DELIVERS = timedelta(hours=12)
@@ -36,3 +36,8 @@ def late_money_delivers(order: Order, now: datetime) -> bool:
 def refundable(amount: int, refunded: int) -> int:
     """What can still be sent back of a line, in minor units."""
     return amount - refunded
+
+
+def is_owed(line: OrderLine) -> bool:
+    """Whether a paid line still waits for what it bought: not delivered, not refunded in full."""
+    return line.delivered_at is None and line.refunded < line.amount

@@ -12,10 +12,12 @@ from app.core import audit, clock, db, outbox
 from app.core.crypto import Tampered
 from app.core.db import session
 from app.core.states import move
+from app.domain.catalog.models import ProductKind
 from app.domain.ledger import service as ledger
 from app.domain.orders import queries
 from app.domain.orders.models import (
     Order,
+    OrderLine,
     OrderState,
     Payment,
     PaymentEvent,
@@ -23,7 +25,7 @@ from app.domain.orders.models import (
     Verdict,
 )
 from app.domain.orders.placing import watch_key
-from app.domain.orders.rules import CLOSED, UNPAID, late_money_delivers
+from app.domain.orders.rules import CLOSED, UNPAID, is_owed, late_money_delivers
 from app.domain.vault import service as vault
 
 
@@ -129,7 +131,8 @@ def _take_late(order: Order, payment: Payment, today: date, now: datetime) -> Ve
     try:
         with session.begin_nested():
             for line in queries.lines_of(order.id):
-                vault.reserve(line.id, line.product_id, line.quantity, today)
+                if line.kind != ProductKind.RECHARGE:
+                    vault.reserve(line.id, line.product_id, line.quantity, today)
     except vault.SoldOut:
         return _into_suspense(payment, Verdict.LATE)
     return _take(order, payment, today, now)
@@ -169,28 +172,61 @@ def deliver_or_ask_again(order: Order, today: date) -> None:
 
 
 def deliver(order: Order, today: date) -> None:
-    """Seal each line's codes to the buyer and book the sale; raises vault.Shortfall, Tampered.
+    """Give each line what it bought and book the sale; raises vault.Shortfall, Tampered.
 
-    Delivering a delivered order does nothing.
+    Codes are sealed to the buyer here and now; a recharge is asked for, and its line is delivered
+    when it has arrived. Delivering a delivered order does nothing.
     """
     if order.state not in (OrderState.PAID, OrderState.FULFILLING):
         return
-    now = clock.now()
     if order.state == OrderState.PAID:
         move(order, OrderState.FULFILLING)
     for line in queries.lines_of(order.id):
-        if line.delivered_at is None:
-            vault.sell(
-                vault.Holding(line.id, line.product_id, line.quantity, order.contact_index), today
+        if not is_owed(line):
+            continue
+        if line.kind == ProductKind.RECHARGE:
+            outbox.later(
+                "app.domain.recharges.jobs.recharge_line", line.id, key=recharge_key(line.id)
             )
-            line.delivered_at = now
-    move(order, OrderState.DELIVERED)
-    order.delivered_at = now
+            continue
+        vault.sell(
+            vault.Holding(line.id, line.product_id, line.quantity, order.contact_index), today
+        )
+        _complete(order, line)
+    _finish(order)
+
+
+def line_arrived(order_line_id: int) -> None:
+    """What the line bought has arrived: book the sale. Saying it twice books once."""
+    order = queries.lock(session.get_one(OrderLine, order_line_id).order_id)
+    for line in queries.lines_of(order.id):
+        if line.id == order_line_id and line.delivered_at is None:
+            _complete(order, line)
+    _finish(order)
+
+
+def recharge_key(order_line_id: int) -> str:
+    """The outbox key of the job that recharges a line."""
+    return f"recharge:line:{order_line_id}"
+
+
+def _complete(order: Order, line: OrderLine) -> None:
+    """The line is delivered: what is left of its price after refunds is earned."""
+    line.delivered_at = clock.now()
+    earned = line.amount - line.refunded
     ledger.post(
-        f"deliver:{order.id}",
+        f"deliver:{line.id}",
         "delivered",
         "orders",
         order.id,
-        {"deferred": order.total, "sales": -order.total},
+        {"deferred": earned, "sales": -earned},
         currency=order.currency,
     )
+
+
+def _finish(order: Order) -> None:
+    """When nothing is owed any more the order is delivered."""
+    if order.state != OrderState.FULFILLING or any(map(is_owed, queries.lines_of(order.id))):
+        return
+    move(order, OrderState.DELIVERED)
+    order.delivered_at = clock.now()

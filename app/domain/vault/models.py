@@ -99,7 +99,8 @@ class Code(db.Model):
         CodeState.AVAILABLE: {CodeState.RESERVED, CodeState.FROZEN, CodeState.VOID},
         CodeState.RESERVED: {CodeState.AVAILABLE, CodeState.SOLD},
         CodeState.SOLD: {CodeState.EXHAUSTED, CodeState.FROZEN, CodeState.VOID},
-        CodeState.EXHAUSTED: {CodeState.VOID},
+        # Back when a use was given back.
+        CodeState.EXHAUSTED: {CodeState.SOLD, CodeState.VOID},
         CodeState.FROZEN: {CodeState.AVAILABLE, CodeState.SOLD, CodeState.VOID},
         CodeState.VOID: set(),
     }

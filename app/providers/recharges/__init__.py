@@ -1,1 +1,30 @@
 """The recharge adapters there are. An account at a provider is configured in the console."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.providers.recharges.interface import Configuration, Field, Provider
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One kind of provider: its marked title, the fields it needs, and how it is made."""
+
+    name: str
+    title: str
+    fields: tuple[Field, ...]
+    make: Callable[[Configuration], Provider]
+
+
+class UnknownAdapter(Exception):
+    """There is no adapter of that name."""
+
+
+ADAPTERS: dict[str, Adapter] = {}
+
+
+def make(name: str, configuration: Configuration) -> Provider:
+    """The adapter, ready to be called; raises UnknownAdapter, BadConfiguration."""
+    if name not in ADAPTERS:
+        raise UnknownAdapter(name)
+    return ADAPTERS[name].make(configuration)

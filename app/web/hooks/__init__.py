@@ -1,8 +1,9 @@
-"""Where payment channels call back."""
+"""Where payment channels and recharge providers call back."""
 
 from flask import Blueprint
 
-from app.web.hooks import payments
+from app.web.hooks import payments, recharges
 
 hooks = Blueprint("hooks", __name__)
-hooks.register_blueprint(payments.routes)
+for part in (payments, recharges):
+    hooks.register_blueprint(part.routes)

@@ -1,0 +1,66 @@
+"""What must always be true of a live shop: `flask audit`, the health page, and every chaos test.
+
+A check is one query (or a few) that finds what breaks the rule; it returns the number of breaches
+and how many things it looked at. The numbers are those of `docs/architecture.md`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.db import see_one_moment, session
+from app.invariants import benefits, books, orders
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One invariant: how many things were looked at, and how many broke it."""
+
+    number: int
+    name: str
+    looked_at: int
+    breaches: int
+
+    @property
+    def holds(self) -> bool:
+        return self.breaches == 0
+
+
+@dataclass(frozen=True)
+class Check:
+    number: int
+    name: str
+    look: Callable[[bool], tuple[int, int]]
+
+
+def run(*, full: bool = False) -> list[Finding]:
+    """Every check there is, of one moment. `full` opens every code instead of a sample."""
+    see_one_moment()
+    try:
+        return [Finding(check.number, check.name, *check.look(full)) for check in CHECKS]
+    finally:
+        session.rollback()
+
+
+CHECKS = (
+    Check(1, "every ledger transaction sums to zero", books.ledger_sums_to_zero),
+    Check(1, "every balance equals the sum of its entries", books.balances_equal_entries),
+    Check(1, "no account passed below zero that may not", books.no_account_went_negative),
+    Check(2, "each delivered line has exactly what it bought", orders.lines_have_what_they_bought),
+    Check(
+        2,
+        "every held code belongs to an order that is under way",
+        orders.held_codes_have_live_orders,
+    ),
+    Check(2, "each recharged line has one delivered recharge", benefits.recharged_lines_arrived),
+    Check(2, "each code is used as often as its uses say", benefits.uses_add_up),
+    Check(2, "each redemption has the recharge it asked for", benefits.redemptions_are_carried),
+    Check(3, "each batch has the codes that were put into it", orders.batches_add_up),
+    Check(4, "nothing delivered unpaid, no money unanswered", orders.deliveries_are_paid),
+    Check(4, "each payment and refund is booked once", books.money_is_booked_once),
+    Check(4, "no more refunded than was paid", books.refunds_within_payments),
+    Check(5, "every open payment is watched", orders.nothing_is_forgotten),
+    Check(5, "one live attempt a recharge, delivered once", benefits.attempts_are_single),
+    Check(5, "every open recharge is carried on", benefits.recharges_are_carried),
+    Check(8, "codes open under what they are bound to", orders.codes_open),
+    Check(9, "no work is overdue", orders.outbox_is_on_time),
+)

@@ -1,0 +1,100 @@
+"""The books: they balance, and each payment and refund stands in them once."""
+
+import sqlalchemy as sa
+
+from app.domain.ledger.models import (
+    AccountKind,
+    LedgerAccount,
+    LedgerBalance,
+    LedgerEntry,
+    LedgerTransaction,
+)
+from app.domain.orders.models import Payment, Refund, RefundState
+from app.invariants.counting import count, total
+
+
+def ledger_sums_to_zero(_full: bool) -> tuple[int, int]:
+    broken = (
+        sa.select(LedgerTransaction.id)
+        .outerjoin(LedgerEntry)
+        .group_by(LedgerTransaction.id)
+        .having(
+            sa.or_(
+                sa.func.coalesce(sa.func.sum(LedgerEntry.amount), 0) != 0,
+                sa.func.count(LedgerEntry.id) < 2,
+            )
+        )
+    )
+    return total(LedgerTransaction), count(broken)
+
+
+def balances_equal_entries(_full: bool) -> tuple[int, int]:
+    broken = (
+        sa.select(LedgerAccount.id)
+        .outerjoin(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+        .outerjoin(LedgerEntry, LedgerEntry.account_id == LedgerAccount.id)
+        .group_by(LedgerAccount.id, LedgerBalance.balance)
+        .having(
+            sa.func.coalesce(sa.func.sum(LedgerEntry.amount), 0)
+            != sa.func.coalesce(LedgerBalance.balance, 0)
+        )
+    )
+    return total(LedgerAccount), count(broken)
+
+
+def no_account_went_negative(_full: bool) -> tuple[int, int]:
+    """At every prefix of its history, in the order in which entries were added."""
+    running = (
+        sa.select(
+            LedgerEntry.account_id,
+            sa.func.sum(LedgerEntry.amount)
+            .over(partition_by=LedgerEntry.account_id, order_by=LedgerEntry.transaction_id)
+            .label("balance"),
+        )
+    ).subquery()
+    debit_side = LedgerAccount.kind.in_([AccountKind.ASSET, AccountKind.EXPENSE])
+    broken = (
+        sa.select(LedgerAccount.id)
+        .join(running, running.c.account_id == LedgerAccount.id)
+        .where(
+            sa.not_(LedgerAccount.may_go_negative),
+            sa.case((debit_side, running.c.balance), else_=-running.c.balance) < 0,
+        )
+        .distinct()
+    )
+    return total(LedgerAccount), count(broken)
+
+
+def money_is_booked_once(_full: bool) -> tuple[int, int]:
+    """Each payment that received money has one posting of it, each finished refund one too."""
+    payments = (
+        sa.select(Payment.id)
+        .outerjoin(
+            LedgerTransaction,
+            LedgerTransaction.key == sa.literal("pay:") + sa.cast(Payment.id, sa.Text),
+        )
+        .where((Payment.received > 0) != LedgerTransaction.id.is_not(None))
+    )
+    refunds = (
+        sa.select(Refund.id)
+        .outerjoin(
+            LedgerTransaction,
+            LedgerTransaction.key == sa.literal("refunded:") + sa.cast(Refund.id, sa.Text),
+        )
+        .where((Refund.state == RefundState.SUCCEEDED) != LedgerTransaction.id.is_not(None))
+    )
+    return total(Payment) + total(Refund), count(payments) + count(refunds)
+
+
+def refunds_within_payments(_full: bool) -> tuple[int, int]:
+    asked = (
+        sa.select(Refund.payment_id, sa.func.sum(Refund.amount).label("amount")).group_by(
+            Refund.payment_id
+        )
+    ).subquery()
+    broken = (
+        sa.select(Payment.id)
+        .join(asked, asked.c.payment_id == Payment.id)
+        .where(asked.c.amount > Payment.received)
+    )
+    return total(Refund), count(broken)

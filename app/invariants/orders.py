@@ -1,0 +1,154 @@
+"""Orders, their codes and the work that is owed to them."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app.core import clock, keys
+from app.core.crypto import Tampered
+from app.core.db import session
+from app.core.outbox import OutboxRow, OutboxState
+from app.domain.catalog.models import ProductKind
+from app.domain.orders.models import Order, OrderLine, OrderState, Payment, PaymentState
+from app.domain.vault.models import Batch, Code, CodeState
+from app.domain.vault.rules import sold_context, unsold_context
+from app.invariants.counting import count, total
+
+OVERDUE = timedelta(minutes=15)
+SAMPLE = 500
+
+
+def lines_have_what_they_bought(_full: bool) -> tuple[int, int]:
+    """A delivered line has as many live codes as it bought, unless it was refunded in full."""
+    live = (
+        sa.select(Code.order_line_id, sa.func.count().label("codes"))
+        .where(
+            Code.order_line_id.is_not(None),
+            Code.state.in_([CodeState.SOLD, CodeState.EXHAUSTED, CodeState.FROZEN]),
+        )
+        .group_by(Code.order_line_id)
+    ).subquery()
+    broken = (
+        sa.select(OrderLine.id)
+        .outerjoin(live, live.c.order_line_id == OrderLine.id)
+        .where(
+            OrderLine.delivered_at.is_not(None),
+            OrderLine.kind != ProductKind.RECHARGE,
+            OrderLine.refunded < OrderLine.amount,
+            sa.func.coalesce(live.c.codes, 0) != OrderLine.quantity,
+        )
+    )
+    orphans = (
+        sa.select(Code.id)
+        .outerjoin(OrderLine, OrderLine.id == Code.order_line_id)
+        .where(Code.order_line_id.is_not(None), OrderLine.id.is_(None))
+    )
+    return total(OrderLine), count(broken) + count(orphans)
+
+
+def held_codes_have_live_orders(_full: bool) -> tuple[int, int]:
+    broken = (
+        sa.select(Code.id)
+        .join(OrderLine, OrderLine.id == Code.order_line_id)
+        .join(Order)
+        .where(
+            Code.state == CodeState.RESERVED,
+            Order.state.not_in(
+                [OrderState.PENDING, OrderState.CLOSING, OrderState.PAID, OrderState.FULFILLING]
+            ),
+        )
+    )
+    return count(sa.select(Code.id).where(Code.state == CodeState.RESERVED)), count(broken)
+
+
+def batches_add_up(_full: bool) -> tuple[int, int]:
+    broken = (
+        sa.select(Batch.id)
+        .outerjoin(Code, Code.batch_id == Batch.id)
+        .group_by(Batch.id, Batch.code_count)
+        .having(sa.func.count(Code.id) != Batch.code_count)
+    )
+    stray = sa.select(Code.id).where(Code.batch_id.not_in(sa.select(Batch.id)))
+    return total(Batch), count(broken) + count(stray)
+
+
+def deliveries_are_paid(_full: bool) -> tuple[int, int]:
+    """What was delivered was paid in full; what is paid is delivered, going back, or open."""
+    paid = (
+        sa.select(Payment.order_id, sa.func.sum(Payment.received).label("received"))
+        .where(Payment.state.in_([PaymentState.PAID, PaymentState.REFUNDED]))
+        .group_by(Payment.order_id)
+    ).subquery()
+    unpaid = (
+        sa.select(Order.id)
+        .outerjoin(paid, paid.c.order_id == Order.id)
+        .where(Order.delivered_at.is_not(None), sa.func.coalesce(paid.c.received, 0) < Order.total)
+    )
+    unanswered = (
+        sa.select(Payment.id)
+        .join(Order)
+        .where(
+            Payment.state == PaymentState.PAID,
+            Order.state.in_(
+                [OrderState.PENDING, OrderState.CLOSING, OrderState.EXPIRED, OrderState.CANCELLED]
+            ),
+        )
+    )
+    return total(Order), count(unpaid) + count(unanswered)
+
+
+def nothing_is_forgotten(_full: bool) -> tuple[int, int]:
+    """Every unpaid payment is watched and every unfinished refund has a job or staff to see it."""
+    live = sa.select(OutboxRow.key).where(
+        OutboxRow.state.in_([OutboxState.READY, OutboxState.RUNNING, OutboxState.DEAD])
+    )
+    unwatched = sa.select(Payment.id).where(
+        Payment.state == PaymentState.PENDING,
+        (sa.literal("watch:") + sa.cast(Payment.id, sa.Text)).not_in(live),
+    )
+    pending = sa.select(Payment.id).where(Payment.state == PaymentState.PENDING)
+    return count(pending), count(unwatched)
+
+
+def codes_open(full: bool) -> tuple[int, int]:
+    """Codes open under what they are bound to: the newest, or all of them."""
+    rows = session.execute(
+        sa.select(Code, Batch, Order.contact_index)
+        .join(Batch, Batch.id == Code.batch_id)
+        .outerjoin(OrderLine, OrderLine.id == Code.order_line_id)
+        .outerjoin(Order, Order.id == OrderLine.order_id)
+        .order_by(Code.id.desc())
+        .limit(None if full else SAMPLE)
+        .execution_options(yield_per=1000)
+    )
+    looked_at = breaches = 0
+    for code, batch, buyer in rows:
+        looked_at += 1
+        breaches += not _opens(code, batch, buyer)
+    return looked_at, breaches
+
+
+def _opens(code: Code, batch: Batch, buyer: bytes | None) -> bool:
+    if code.sold_at is not None and code.order_line_id is not None and buyer is not None:
+        context = sold_context(batch.uid, code.uid, code.order_line_id, buyer)
+    else:
+        context = unsold_context(batch.uid, code.uid)
+    try:
+        keys.by_id(batch.data_key_id).open(code.sealed, context)
+    except (Tampered, keys.KeysMissing):
+        return False
+    return True
+
+
+def outbox_is_on_time(_full: bool) -> tuple[int, int]:
+    late = clock.now() - OVERDUE
+    broken = sa.select(OutboxRow.id).where(
+        sa.or_(
+            sa.and_(OutboxRow.state == OutboxState.READY, OutboxRow.due_at < late),
+            sa.and_(OutboxRow.state == OutboxState.RUNNING, OutboxRow.lease_until < late),
+        )
+    )
+    live = sa.select(OutboxRow.id).where(
+        OutboxRow.state.in_([OutboxState.READY, OutboxState.RUNNING])
+    )
+    return count(live), count(broken)
