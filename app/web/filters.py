@@ -1,20 +1,12 @@
 """How templates write amounts, moments and covers, and what every page knows of the shop."""
 
 import zlib
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
-import structlog
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.db import session
 from app.core.money import SYMBOLS, yuan
-from app.domain.catalog import preferences
-from app.domain.catalog.preferences import Preferences
+from app.web.moments import shop, when
 from app.web.shop import page_cache
-
-log = structlog.get_logger()
 
 
 def init_app(app: Flask) -> None:
@@ -26,26 +18,10 @@ def init_app(app: Flask) -> None:
     app.context_processor(lambda: {"shop": shop(), "csrf_token": page_cache.csrf})
 
 
-def shop() -> Preferences:
-    """The merchant's preferences; the last known when the database does not answer, because the
-    page that says so needs the shop's name too."""
-    try:
-        return preferences.get()
-    except SQLAlchemyError as error:
-        session.rollback()
-        log.warning("shop.preferences_unread", error=type(error).__name__)
-        return preferences.last_known()
-
-
 def money(amount: int, currency: str = "CNY") -> str:
     """Minor units as text: 1234567 → "¥12,345.67"."""
     sign = "-" if amount < 0 else ""
     return f"{sign}{SYMBOLS[currency]}{yuan(abs(amount))}"
-
-
-def when(at: datetime) -> str:
-    """A moment in the shop's zone, the same in every language and as wide in every row."""
-    return f"{at.astimezone(ZoneInfo(shop().zone)):%Y-%m-%d %H:%M}"
 
 
 def cover(name: str) -> int:

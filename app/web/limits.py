@@ -25,6 +25,8 @@ LIMITS = {
     "reveal": "600 per minute",
     "lookup": "20 per 10 minutes",
     "report_problem": "30 per hour",
+    "correct_account": "60 per hour",
+    "redeem": "120 per 10 minutes",
     "sign_in": "60 per minute",
     "registration": "60 per hour",
 }

@@ -10,6 +10,7 @@ from app import invariants
 from app.core.db import session
 from app.domain.accounts.models import Role
 from tests import people
+from tests.fake_provider import ObedientProvider, speaking
 from tests.web.house import House, furnish
 from tests.web.visitors import Visitor
 
@@ -24,9 +25,10 @@ def app(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 
 @pytest.fixture
-def house(app: Flask) -> House:
+def house(app: Flask) -> Iterator[House]:
     """A shop in which everything is real."""
-    return furnish(app)
+    with speaking(obedient=ObedientProvider()):
+        yield furnish(app)
 
 
 @pytest.fixture

@@ -22,16 +22,21 @@ from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, Role, Session
 from app.domain.accounts.rules import PERMISSIONS
-from app.domain.catalog import pictures
+from app.domain.catalog import offers, pictures
 from app.domain.catalog import service as catalog
-from app.domain.catalog.models import Product
+from app.domain.catalog.models import AccountFormat, Product, ProductKind
+from app.domain.catalog.offers import OfferFields
+from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders import queries, refunding, service
+from app.domain.recharges import service as recharges
+from app.domain.redemptions import links
 from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
 from tests import factories, people
 from tests.domain.vault import imports
+from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
 
 # What a form may hold: enough of it is right for many a view to go all the way.
@@ -50,6 +55,8 @@ FORM = {
     "hold_minutes": "20",
     "expires_on": "2099-12-31",
     "code_column": "0",
+    "account": "13912345678",
+    "code": "AAAA-BBBB",
 }
 STRANGER, HALF, BUYER, HOLDER = "stranger", "half signed in", "buyer", "holder of the order"
 FRESH = ", stepped up"
@@ -99,13 +106,17 @@ def furnish(app: Flask) -> House:
     drawn = pictures.draw(png())
     transaction(lambda: catalog.set_picture(product.id, drawn))
     add_orders(made, product, buyer)
+    add_pass(made, buyer)
+    add_recharge(made, buyer)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
     made.values |= {
         "product_id": product.id,
         "category_id": category.id,
-        "batch_id": session.scalars(sa.select(Batch.id)).one(),
+        "batch_id": session.scalars(
+            sa.select(Batch.id).where(Batch.product_id == product.id)
+        ).one(),
         "row_id": transaction(dead_job),
         "digest": drawn.digest,
         "name": "css/shop.css",
@@ -150,6 +161,38 @@ def add_orders(house: House, product: Product, buyer: Person) -> None:
         "problem_id": problem.id,
         "code_id": vault.codes_of([line.id])[0].id,
         "shop.orders.token": placed.token,
+    }
+
+
+def add_pass(house: House, buyer: Person) -> None:
+    """A pass of the holder's, and a redeem code."""
+    kept = factories.make_product(codes=2, kind=ProductKind.MULTI, name="健身次卡")
+    order = factories.buy(kept, person_id=buyer.id)
+    code = vault.codes_of([order.lines[0].id])[0]
+    house.values |= {
+        "shop.passes.number": order.number,
+        "shop.passes.code_id": code.id,
+        "redeem.token": links.token_of(code.uid),
+    }
+
+
+def add_recharge(house: House, buyer: Person) -> None:
+    """A recharge of the holder's that nobody was asked for yet."""
+    provider = add_provider("obedient")
+    product = factories.make_product(
+        codes=0, kind=ProductKind.RECHARGE, account_format=AccountFormat.PHONE, name="话费"
+    )
+    transaction(lambda: offers.add_offer(product.id, OfferFields(provider.id, "S1", 2000)))
+    account = RechargeAccount.parse(AccountFormat.PHONE, "13912345678")
+    placed = factories.place(product, person_id=buyer.id, account=account)
+    assert placed.payment is not None
+    factories.settle(placed.payment)
+    line = queries.lines_of(placed.order.id)[0]
+    transaction(lambda: recharges.begin_line(line.id))
+    house.values |= {
+        "slug": provider.slug,
+        "shop.recharge_accounts.number": placed.order.number,
+        "shop.recharge_accounts.line_id": line.id,
     }
 
 

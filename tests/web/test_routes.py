@@ -42,6 +42,8 @@ WITH_FRAGMENT = {
     "shop.categories.show",
     "shop.search.index",
     "shop.orders.show",
+    "shop.passes.show",
+    "redeem.code",
     "admin.imports.show",
 }
 KEPT_BY_BROWSERS = {"static", "assets.show", "shop.pictures.show", "shop.pictures.show_small"}
@@ -78,6 +80,7 @@ def status_within(route: Route, who: str) -> int:
     """What a page answers to whoever may come in."""
     leads_on = {
         "shop.orders.open": True,
+        "redeem.open": True,
         "account.sessions.new": who not in (STRANGER, HALF),
         "account.people.new": who not in (STRANGER, HALF),
         "admin.sign_in.show": who in ROLES,
@@ -85,7 +88,7 @@ def status_within(route: Route, who: str) -> int:
     }
     if leads_on.get(route.endpoint, False):
         return 303
-    if route.endpoint == "shop.orders.show" and who != HOLDER:
+    if route.endpoint in ("shop.orders.show", "shop.passes.show") and who != HOLDER:
         return 404
     return 400 if route.endpoint == "hooks.payments.create" else 200
 
@@ -181,7 +184,7 @@ def test_no_form_works_without_its_token_or_from_another_site(house: House, who:
     foreign, _visit = token_of(Visitor(house.app))
     before, wrong = contents(), []
     for route in routes(house.app, "POST"):
-        if route.endpoint == "hooks.payments.create":
+        if route.endpoint.startswith("hooks."):
             continue
         path = house.path(route)
         is_in = wanted(house.app, route, who) == "in"

@@ -147,6 +147,23 @@ PATIENCE = {
     ),
 }
 
+# A code that was typed and does not exist: ten in a while are anybody's slips, a hundred are not.
+# A guess costs nothing to make, so the count of everybody's is what stands against many addresses.
+PATIENCE |= {
+    "redeem-network": Patience(
+        10, timedelta(seconds=5), timedelta(minutes=10), forgives=timedelta(minutes=6)
+    ),
+    "redeem-device": Patience(
+        10, timedelta(seconds=5), timedelta(minutes=10), forgives=timedelta(minutes=3)
+    ),
+    "redeem-account": Patience(
+        10, timedelta(seconds=5), timedelta(minutes=10), forgives=timedelta(minutes=3)
+    ),
+    "redeem-everyone": Patience(
+        300, timedelta(milliseconds=50), timedelta(seconds=2), forgives=timedelta(milliseconds=500)
+    ),
+}
+
 PASSWORD_LEAST = 8
 PASSWORD_MOST = 128
 

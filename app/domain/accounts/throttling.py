@@ -57,6 +57,18 @@ def of_second_factor(person_id: int) -> list[Guard]:
     return [Guard("second-factor", str(person_id))]
 
 
+def of_redeeming(network: str, device: str, person_id: int | None) -> list[Guard]:
+    """What a typed code is counted by until it turns out to exist."""
+    guards = [
+        Guard("redeem-network", network),
+        Guard("redeem-device", device),
+        Guard("redeem-everyone"),
+    ]
+    if person_id is not None:
+        guards.append(Guard("redeem-account", str(person_id)))
+    return guards
+
+
 def take(guards: Sequence[Guard]) -> None:
     """Count a try as failed under every guard, or raise TooSoon and count nothing."""
     require_transaction()

@@ -39,6 +39,12 @@ NOT_FOUND = Answer(
     N_("没有找到这个卡密"),
     N_("请对照原来的文字逐组核对；如果是从图片抄写的，试试直接复制粘贴"),
 )
+BAD_LINK = Answer(
+    "code-not-found",
+    404,
+    N_("这个兑换链接无效"),
+    N_("请从订单页重新打开，或向发给你的人要一个新的"),
+)
 UNUSABLE = Answer(
     "code-unusable",
     409,

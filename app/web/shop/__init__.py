@@ -7,13 +7,27 @@ from app.web.shop import (
     home,
     lookup,
     orders,
+    passes,
     pictures,
     preferences,
     products,
+    recharge_accounts,
     search,
     wallet,
 )
 
 shop = Blueprint("shop", __name__)
-for part in (home, categories, search, products, orders, lookup, wallet, preferences, pictures):
+for part in (
+    home,
+    categories,
+    search,
+    products,
+    orders,
+    recharge_accounts,
+    passes,
+    lookup,
+    wallet,
+    preferences,
+    pictures,
+):
     shop.register_blueprint(part.routes)

@@ -7,7 +7,12 @@ an address without the secret, so that none is left in the history or sent on as
 from collections.abc import Sequence
 
 from flask import Response, current_app, request
+from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeSerializer
+
+from app.core.errors import N_, NotFound
+from app.domain.orders import queries
+from app.domain.orders.models import Order
 
 COOKIE = "orders"
 KEEP = 30
@@ -21,6 +26,20 @@ def numbers() -> list[str]:
     except BadSignature:
         return []
     return [number for number in found if isinstance(number, str)]
+
+
+def order_in_hand(number: str) -> Order:
+    """The order, if this browser has it in hand or its buyer is signed in; else there is none."""
+    order = queries.find(number)
+    if not is_in_hand(order):
+        raise NotFound(N_("没有找到这个订单"))
+    return order
+
+
+def is_in_hand(order: Order) -> bool:
+    """Whether this browser may open the order."""
+    is_buyers = current_user.is_authenticated and order.person_id == current_user.id
+    return is_buyers or order.number in numbers()
 
 
 def put(response: Response, number: str) -> Response:

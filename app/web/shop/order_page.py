@@ -9,6 +9,7 @@ from flask import Response, current_app, url_for
 from app.core import clock
 from app.core.crypto import Secret
 from app.domain.catalog import preferences
+from app.domain.catalog.models import REDEEMABLE
 from app.domain.orders import queries
 from app.domain.orders.models import Order, OrderState, Payment
 from app.domain.vault import queries as vault
@@ -19,7 +20,7 @@ from app.providers.payments.interface import Charge, Start
 from app.settings import Settings
 from app.web import client
 from app.web.render import render
-from app.web.shop import channels
+from app.web.shop import benefits, channels
 
 Revealed = Mapping[int, Sequence[tuple[Code, Secret]]]
 
@@ -31,11 +32,17 @@ def order_page(
     *,
     codes: Revealed | None = None,
     problem_text: str = "",
+    account_text: str = "",
     errors: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     """The pass, with the codes on it only when they were just revealed."""
     payment = _payment(order) if order.state == OrderState.PENDING else None
+    views = {
+        line.id: benefits.codes_of(line)
+        for line in order.lines
+        if line.kind in REDEEMABLE and order.delivered_at
+    }
     response = render(
         "shop/order.html",
         "shop/_order.html",
@@ -44,7 +51,10 @@ def order_page(
         payment=payment,
         start=_instructions(order, payment),
         channels=channels.choices(order.currency),
-        is_final=order.state in FINAL,
+        is_final=order.state in FINAL and not any(map(benefits.is_moving, views.values())),
+        recharges=benefits.recharges_of(order),
+        views=views,
+        account_text=account_text,
         now=clock.now(),
         counts=_counts(order) if order.delivered_at else {},
         codes=_shown(codes) if codes is not None else None,

@@ -9,12 +9,13 @@ from flask_login import current_user
 from app.core import clock
 from app.core.crypto import Secret
 from app.core.db import session, transaction
-from app.core.errors import N_, NotFound, Refusal
+from app.core.errors import N_, Refusal
 from app.domain.accounts import passwords
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog import preferences
 from app.domain.catalog import queries as catalog
-from app.domain.catalog.models import Product
+from app.domain.catalog.models import Product, ProductKind
+from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders import closing, placing, queries, service
 from app.domain.orders.models import Order, Payment
 from app.domain.vault import service as vault
@@ -41,9 +42,15 @@ def create() -> Response:
         quantity=request.form.get("quantity", type=int) or 0,
         contact=request.form.get("contact", "").strip()[:200],
         channel=request.form.get("channel", ""),
+        account=request.form.get("account", "").strip()[:200],
     )
     try:
-        purchase = _purchase(product, form)
+        account = _account(product, form)
+        if account is not None and account.value != request.form.get("confirmed"):
+            # A typing slip here is money gone: she reads it once more, large, before she pays.
+            form.to_confirm = account
+            return products.page(product, form)
+        purchase = _purchase(product, form, account)
         terms = _terms()
         placed = transaction(lambda: placing.place(purchase, terms))
     except Refusal as refusal:
@@ -67,7 +74,7 @@ def open(token: str) -> Response:  # noqa: A001  the endpoint is shop.orders.ope
 @routes.get("/orders/<number>")
 @public
 def show(number: str) -> Response:
-    return order_page(_mine(number))
+    return order_page(in_hand.order_in_hand(number))
 
 
 @routes.post("/orders/<number>/payment")
@@ -75,7 +82,7 @@ def show(number: str) -> Response:
 @limits.per_address("place_order")
 def create_payment(number: str) -> Response:
     """Pay, or pay again: the same open payment, or another channel's."""
-    order = _mine(number)
+    order = in_hand.order_in_hand(number)
     wanted = request.form.get("channel") or queries.payments_of(order.id)[0].channel
     channel = channels.chosen(wanted, order.currency)
     payment = transaction(lambda: placing.payment_to_make(order.id, channel))
@@ -85,7 +92,7 @@ def create_payment(number: str) -> Response:
 @routes.post("/orders/<number>/cancellation")
 @public
 def create_cancellation(number: str) -> Response:
-    order = _mine(number)
+    order = in_hand.order_in_hand(number)
     transaction(lambda: closing.cancel(order.id))
     return _to_order(order)
 
@@ -120,7 +127,7 @@ def create_download(number: str) -> Response:
 @public
 @limits.per_address("report_problem")
 def create_problem(number: str) -> Response:
-    order = _mine(number)
+    order = in_hand.order_in_hand(number)
     text = request.form.get("text", "")
     try:
         transaction(lambda: service.report_problem(order.id, text))
@@ -131,7 +138,19 @@ def create_problem(number: str) -> Response:
     return _to_order(order)
 
 
-def _purchase(product: Product, form: products.CheckoutForm) -> placing.Purchase:
+def _account(product: Product, form: products.CheckoutForm) -> RechargeAccount | None:
+    """Whose account is recharged; raises Refusal for what is none."""
+    if product.kind != ProductKind.RECHARGE or product.account_format is None:
+        return None
+    account = RechargeAccount.parse(product.account_format, form.account)
+    if not products.needs_contact(product):
+        form.contact = account.value
+    return account
+
+
+def _purchase(
+    product: Product, form: products.CheckoutForm, account: RechargeAccount | None
+) -> placing.Purchase:
     if len(form.checkout_key) < 16:
         raise Refusal(N_("这个页面放得太久了，请刷新后重试"))
     pickup = Secret(request.form.get("pickup", "").strip())
@@ -148,21 +167,13 @@ def _purchase(product: Product, form: products.CheckoutForm) -> placing.Purchase
         network=client.network(client.address()),
         language=str(get_locale() or "zh"),
         in_hand=tuple(in_hand.numbers()),
+        account=account,
     )
 
 
 def _terms() -> placing.Terms:
     shop = preferences.get()
     return placing.Terms(hold=timedelta(minutes=shop.hold_minutes), today=clock.today(shop.zone))
-
-
-def _mine(number: str) -> Order:
-    """The order, if this browser has it in hand or its buyer is signed in; else there is none."""
-    order = queries.find(number)
-    is_buyers = current_user.is_authenticated and order.person_id == current_user.id
-    if not is_buyers and order.number not in in_hand.numbers():
-        raise NotFound(N_("没有找到这个订单"))
-    return order
 
 
 def _to_order(order: Order) -> Response:
@@ -187,8 +198,12 @@ def _reveal(number: str, channel: str) -> tuple[Order, dict[int, list[tuple[Code
     ip = client.address()
 
     def reveal() -> tuple[Order, dict[int, list[tuple[Code, Secret]]]]:
-        order = _mine(number)
-        lines = [line.id for line in order.lines if line.delivered_at]
+        order = in_hand.order_in_hand(number)
+        lines = [
+            line.id
+            for line in order.lines
+            if line.delivered_at and line.kind != ProductKind.RECHARGE
+        ]
         return order, vault.reveal_to_buyer(lines, order.contact_index, channel=channel, ip=ip)
 
     return transaction(reveal)

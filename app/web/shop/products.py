@@ -3,18 +3,20 @@
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
+from flask_babel import gettext as _
 
-from app.core import clock
-from app.domain.catalog import preferences
 from app.domain.catalog import queries as catalog
-from app.domain.catalog.models import Product
-from app.domain.vault import stock
+from app.domain.catalog.models import REDEEMABLE, AccountFormat, Product, ProductKind
+from app.domain.catalog.recharge_accounts import LABELS, RechargeAccount
+from app.domain.redemptions import policies
 from app.web.access import public
 from app.web.render import render
-from app.web.shop import channels, page_cache
+from app.web.rules_of_use import sentences
+from app.web.shop import channels, page_cache, shelf
 
 routes = Blueprint("products", __name__)
 
+REACHABLE = (AccountFormat.PHONE, AccountFormat.EMAIL)
 # Beyond this the page says "in stock" and not how many.
 STOCK_CAP = 100
 
@@ -27,6 +29,9 @@ class CheckoutForm:
     quantity: int = 1
     contact: str = ""
     channel: str = ""
+    account: str = ""
+    # What she is asked to read once more before it is paid for.
+    to_confirm: RechargeAccount | None = None
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -40,7 +45,6 @@ def show(slug: str) -> Response:
 
 def page(product: Product, form: CheckoutForm, status: int = 200) -> Response:
     """The product's page with this form in it."""
-    today = clock.today(preferences.get().zone)
     offered = channels.choices(product.currency)
     form.channel = form.channel or (offered[0].name if offered else "")
     return render(
@@ -48,8 +52,29 @@ def page(product: Product, form: CheckoutForm, status: int = 200) -> Response:
         status=status,
         product=product,
         picture=catalog.picture_digests([product]).get(product.id),
-        left=stock.stock_of([product.id], today, STOCK_CAP)[product.id],
+        left=shelf.left_of([product], STOCK_CAP).get(product.id, 0),
         stock_cap=STOCK_CAP,
         channels=offered,
+        account_label=account_label(product),
+        needs_contact=needs_contact(product),
+        rules=_rules(product),
         form=form,
     )
+
+
+def account_label(product: Product) -> str:
+    """What the account that is recharged is called; empty for products that recharge none."""
+    if product.account_format is None:
+        return ""
+    return product.account_label or _(LABELS[product.account_format])
+
+
+def needs_contact(product: Product) -> bool:
+    """Whether the buyer has to say how she is reached: not where the account itself says it."""
+    return product.kind != ProductKind.RECHARGE or product.account_format not in REACHABLE
+
+
+def _rules(product: Product) -> list[str]:
+    if product.kind not in REDEEMABLE:
+        return []
+    return sentences(policies.current(product.id))
