@@ -135,6 +135,18 @@ def calls_of(attempt_ids: list[int]) -> list[Call]:
     )
 
 
+def latest_calls_of(provider_id: int, limit: int) -> list[Call]:
+    """A provider's newest calls, whatever they were about."""
+    return list(
+        session.scalars(
+            sa.select(Call)
+            .where(Call.provider_id == provider_id)
+            .order_by(Call.id.desc())
+            .limit(limit)
+        )
+    )
+
+
 def of_lines(order_line_ids: list[int]) -> dict[int, Recharge]:
     """The recharges of order lines that are recharged themselves, by line."""
     rows = session.scalars(sa.select(Recharge).where(Recharge.order_line_id.in_(order_line_ids)))
