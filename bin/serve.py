@@ -109,7 +109,7 @@ def _run_sandbox(machine: Machine) -> None:
     for name in ("SANDBOX_MERCHANT", "SANDBOX_KEY"):
         os.environ[name] = machine.settings[name]
     data = machine.data_dir / "sandbox.db"
-    sandbox.Process(bracketed(machine.host), machine.sandbox_port, data).run()
+    sandbox.process(bracketed(machine.host), machine.sandbox_port, data).run()
 
 
 @contextlib.contextmanager
