@@ -22,6 +22,7 @@ LAYERS = {
     "domain": ("core", "providers", "domain", "settings"),
     "outside": ("core", "outside"),
     "sandbox": ("core", "outside", "sandbox", "providers"),
+    "simulator": ("core", "outside", "simulator"),
 }
 FORBIDDEN = {
     "core": ("flask", "flask_babel", "flask_login", "werkzeug", "jinja2"),

@@ -49,6 +49,10 @@ class Caller:
             self._at_once += len(taken)
         return [self._pool.submit(self._send, due) for due in taken]
 
+    def look_soon(self) -> None:
+        """Have it looked at once more without delay, by the thread that looks."""
+        self._look_now.set()
+
     def _look(self) -> None:
         while True:
             self.send_due()
