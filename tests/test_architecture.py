@@ -20,7 +20,9 @@ LAYERS = {
     "core": ("core", "settings"),
     "providers": ("core", "providers", "settings"),
     "domain": ("core", "providers", "domain", "settings"),
-    "sandbox": ("core", "sandbox", "providers"),
+    "outside": ("core", "outside"),
+    "sandbox": ("core", "outside", "sandbox", "providers"),
+    "simulator": ("core", "outside", "simulator"),
 }
 FORBIDDEN = {
     "core": ("flask", "flask_babel", "flask_login", "werkzeug", "jinja2"),

@@ -80,7 +80,7 @@ def test_an_address_from_the_environment_wins(
 
 def test_a_sandbox_port_that_was_taken_meanwhile_is_given_up(tmp_path: Path, taken: int) -> None:
     one_machine.write(tmp_path / "shop.env", f"SANDBOX_URL=http://127.0.0.1:{taken}\n")
-    assert one_machine.prepare(tmp_path).sandbox_port in one_machine.SANDBOX_PORTS
+    assert one_machine.prepare(tmp_path).sandbox_port in one_machine.OUTSIDE_PORTS
 
 
 def test_the_sandbox_port_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
