@@ -153,6 +153,15 @@ def of_lines(order_line_ids: list[int]) -> dict[int, Recharge]:
     return {row.order_line_id: row for row in rows if row.order_line_id is not None}
 
 
+def of_order(order_line_ids: list[int]) -> list[Recharge]:
+    """Every recharge that these lines paid for, their own and their redeemed codes'."""
+    redeemed = sa.select(Redemption.id).where(Redemption.order_line_id.in_(order_line_ids))
+    found = sa.select(Recharge).where(
+        sa.or_(Recharge.order_line_id.in_(order_line_ids), Recharge.redemption_id.in_(redeemed))
+    )
+    return list(session.scalars(found.order_by(Recharge.id)))
+
+
 def of_redemptions(redemption_ids: list[int]) -> dict[int, Recharge]:
     """The recharges of redeemed codes, by redemption."""
     rows = session.scalars(sa.select(Recharge).where(Recharge.redemption_id.in_(redemption_ids)))

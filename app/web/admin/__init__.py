@@ -24,6 +24,7 @@ from app.web.admin import (
     second_factor,
     settings,
     sign_in,
+    solutions,
     statements,
     step_up,
 )
@@ -37,6 +38,7 @@ for part in (
     profile,
     home,
     orders,
+    solutions,
     counter,
     products,
     offers,
