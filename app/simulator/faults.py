@@ -125,8 +125,12 @@ def forget(db: sqlite3.Connection, number: str) -> None:
 
 
 def _drawn(db: sqlite3.Connection, account: str, conditions: Conditions) -> str:
-    """A key of TABLE by weight: the same for the same seed, account and how many orders it had, in
-    whatever order the calls arrive."""
-    row = db.execute("SELECT count(*) FROM orders WHERE account = ?", (account,)).fetchone()
-    drawing = random.Random(f"{conditions.seed}:{account}:{row[0]}")  # noqa: S311  no secret
+    """A key of TABLE by weight: the same for the same seed, account and how often it was drawn
+    for, whatever accounts come first."""
+    row = db.execute(
+        "INSERT INTO drawn (account, times) VALUES (?, 1)"
+        " ON CONFLICT (account) DO UPDATE SET times = times + 1 RETURNING times",
+        (account,),
+    ).fetchone()
+    drawing = random.Random(f"{conditions.seed}:{account}:{row['times']}")  # noqa: S311  no secret
     return drawing.choices(list(conditions.mix), list(conditions.mix.values()))[0]

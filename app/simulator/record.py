@@ -21,7 +21,6 @@ CREATE TABLE IF NOT EXISTS orders (
     ended_at REAL);
 CREATE INDEX IF NOT EXISTS orders_due ON orders (ends_at) WHERE ends_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS orders_taken_at ON orders (taken_at);
-CREATE INDEX IF NOT EXISTS orders_of_account ON orders (account);
 CREATE TABLE IF NOT EXISTS executions (
     id INTEGER PRIMARY KEY,
     number TEXT NOT NULL,
@@ -38,6 +37,7 @@ CREATE TRIGGER IF NOT EXISTS executions_are_final BEFORE UPDATE ON executions
     BEGIN SELECT raise(ABORT, 'what was executed was executed'); END;
 CREATE TABLE IF NOT EXISTS deposit (id INTEGER PRIMARY KEY CHECK (id = 1), amount INTEGER NOT NULL);
 INSERT OR IGNORE INTO deposit (id, amount) VALUES (1, 10000000);
+CREATE TABLE IF NOT EXISTS drawn (account TEXT PRIMARY KEY, times INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS conditions (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     wanted TEXT NOT NULL);
