@@ -8,7 +8,8 @@ from app.core.db import session
 from app.core.errors import N_, Conflict, Refusal
 from app.domain.catalog.models import REDEEMABLE, PolicyVersion, ProductKind
 from app.domain.catalog.queries import lock_product, policy_of
-from app.domain.redemptions.validity import Policy, faults
+from app.domain.redemptions.faults import faults
+from app.domain.redemptions.validity import Policy
 
 
 def set_policy(product_id: int, policy: Policy) -> PolicyVersion:
