@@ -127,7 +127,7 @@ def _take_late(order: Order, payment: Payment, today: date, now: datetime) -> Ve
     if not late_money_delivers(order, now):
         return _into_suspense(payment, Verdict.LATE)
     try:
-        with session.begin_nested():
+        with db.savepoint():
             for line in queries.lines_of(order.id):
                 vault.reserve(line.id, line.product_id, line.quantity, today)
     except vault.SoldOut:
@@ -160,7 +160,7 @@ def deliver_or_ask_again(order: Order, today: date) -> None:
     A savepoint keeps the two apart: a code that does not open must never undo a payment.
     """
     try:
-        with session.begin_nested():
+        with db.savepoint():
             deliver(order, today)
     except (vault.Shortfall, Tampered) as obstacle:
         session.refresh(order)
