@@ -93,6 +93,12 @@ def test_one_place_commits() -> None:
     assert commits == ["core/db.py"]
 
 
+def test_a_savepoint_is_one_of_db() -> None:
+    """The session's own would not know what a unit has put off to its end."""
+    nested = [name_of(path) for path in FILES if "begin_nested" in path.read_text()]
+    assert nested == ["core/db.py"]
+
+
 def test_one_module_knows_flask_sqlalchemy() -> None:
     assert [name_of(path) for path in FILES if "flask_sqlalchemy" in set(imports_of(path))] == [
         "core/db.py"
