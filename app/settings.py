@@ -37,6 +37,9 @@ class Settings:
     sandbox_url: str
     sandbox_merchant: str
     sandbox_key: str = field(repr=False)
+    simulator_url: str
+    simulator_merchant: str
+    simulator_key: str = field(repr=False)
     shop_env: str
     log_level: str
 
@@ -77,6 +80,9 @@ class Settings:
             sandbox_url=values.get("SANDBOX_URL", "").rstrip("/"),
             sandbox_merchant=values.get("SANDBOX_MERCHANT", ""),
             sandbox_key=values.get("SANDBOX_KEY", ""),
+            simulator_url=values.get("SIMULATOR_URL", "").rstrip("/"),
+            simulator_merchant=values.get("SIMULATOR_MERCHANT", ""),
+            simulator_key=values.get("SIMULATOR_KEY", ""),
             shop_env=values.get("SHOP_ENV", "production"),
             log_level=values.get("LOG_LEVEL", "INFO").upper(),
         )
@@ -103,6 +109,10 @@ class Settings:
             found.append("SANDBOX_URL needs SANDBOX_MERCHANT and a SANDBOX_KEY of 32 or more")
         if self.is_production and self.sandbox_url:
             found.append("SANDBOX_URL must be empty in production: it sells for play money")
+        if self.simulator_url and not (self.simulator_merchant and len(self.simulator_key) >= 32):
+            found.append("SIMULATOR_URL needs SIMULATOR_MERCHANT and a SIMULATOR_KEY of 32 or more")
+        if self.is_production and self.simulator_url:
+            found.append("SIMULATOR_URL must be empty in production: it recharges nothing")
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             found.append("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
         return found

@@ -126,7 +126,9 @@ def test_killed_it_leaves_nothing_and_the_next_one_has_the_same_shop(
 
 def test_a_child_that_dies_comes_back(started: Shop) -> None:
     before = children_by_name(started)
-    assert set(before) == {"valkey-server", "web", "sandbox", "relay", "worker 1", "worker 2"}
+    assert set(before) == {
+        *("valkey-server", "web", "sandbox", "simulator", "relay", "worker 1", "worker 2"),
+    }
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
 

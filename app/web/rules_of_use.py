@@ -10,7 +10,9 @@ from flask_babel import gettext as _
 
 from app.domain.catalog import preferences
 from app.domain.redemptions.answers import Answer
-from app.domain.redemptions.validity import Duration, Policy, describe
+from app.domain.redemptions.spans import Duration
+from app.domain.redemptions.validity import Policy
+from app.domain.redemptions.wording import describe
 from app.web.moments import when
 
 
@@ -40,6 +42,8 @@ def _written(name: str, value: Any) -> str:
         return span(value)
     if name == "weekdays":
         return _days_of_week(value)
+    if name == "hours":
+        return _("、").join(value)
     if name == "days":
         return ", ".join(f"{day:%Y-%m-%d}" for day in value)
     return str(value)

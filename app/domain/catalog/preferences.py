@@ -16,7 +16,7 @@ from app.domain.catalog.models import Preference
 
 ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
 NAME_LENGTH = 30
-TEXT_LENGTH = 500
+TEXT_LENGTHS = {"support": 500, "announcement": 500, "bank_account": 500, "canned_replies": 4000}
 # Long enough that a page costs no query, short enough that nobody waits for a change to show.
 FRESH_FOR = 2.0
 
@@ -33,6 +33,8 @@ class Preferences:
     hold_minutes: int = 15
     low_stock_at: int = 10
     bank_account: str = ""
+    # What support says often, one a line.
+    canned_replies: str = ""
 
 
 DEFAULTS = Preferences()
@@ -94,9 +96,9 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
     """All that is wrong, each fault naming its field."""
     if not 1 <= len(wanted.name.strip()) <= NAME_LENGTH:
         yield Refusal(N_("店名要有 1 到 %(most)s 个字"), field="name", most=NAME_LENGTH)
-    for field in ("support", "announcement", "bank_account"):
-        if len(getattr(wanted, field)) > TEXT_LENGTH:
-            yield Refusal(N_("最多 %(most)s 个字"), field=field, most=TEXT_LENGTH)
+    for field, most in TEXT_LENGTHS.items():
+        if len(getattr(wanted, field)) > most:
+            yield Refusal(N_("最多 %(most)s 个字"), field=field, most=most)
     if wanted.accent not in ACCENTS:
         yield Refusal(N_("请选择一种颜色"), field="accent")
     if wanted.zone not in zoneinfo.available_timezones():

@@ -129,7 +129,7 @@ def _take_late(order: Order, payment: Payment, today: date, now: datetime) -> Ve
     if not late_money_delivers(order, now):
         return _into_suspense(payment, Verdict.LATE)
     try:
-        with session.begin_nested():
+        with db.savepoint():
             for line in queries.lines_of(order.id):
                 if line.kind != ProductKind.RECHARGE:
                     vault.reserve(line.id, line.product_id, line.quantity, today)
@@ -163,7 +163,7 @@ def deliver_or_ask_again(order: Order, today: date) -> None:
     A savepoint keeps the two apart: a code that does not open must never undo a payment.
     """
     try:
-        with session.begin_nested():
+        with db.savepoint():
             deliver(order, today)
     except (vault.Shortfall, Tampered) as obstacle:
         session.refresh(order)

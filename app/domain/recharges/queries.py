@@ -135,10 +135,31 @@ def calls_of(attempt_ids: list[int]) -> list[Call]:
     )
 
 
+def latest_calls_of(provider_id: int, limit: int) -> list[Call]:
+    """A provider's newest calls, whatever they were about."""
+    return list(
+        session.scalars(
+            sa.select(Call)
+            .where(Call.provider_id == provider_id)
+            .order_by(Call.id.desc())
+            .limit(limit)
+        )
+    )
+
+
 def of_lines(order_line_ids: list[int]) -> dict[int, Recharge]:
     """The recharges of order lines that are recharged themselves, by line."""
     rows = session.scalars(sa.select(Recharge).where(Recharge.order_line_id.in_(order_line_ids)))
     return {row.order_line_id: row for row in rows if row.order_line_id is not None}
+
+
+def of_order(order_line_ids: list[int]) -> list[Recharge]:
+    """Every recharge that these lines paid for, their own and their redeemed codes'."""
+    redeemed = sa.select(Redemption.id).where(Redemption.order_line_id.in_(order_line_ids))
+    found = sa.select(Recharge).where(
+        sa.or_(Recharge.order_line_id.in_(order_line_ids), Recharge.redemption_id.in_(redeemed))
+    )
+    return list(session.scalars(found.order_by(Recharge.id)))
 
 
 def of_redemptions(redemption_ids: list[int]) -> dict[int, Recharge]:

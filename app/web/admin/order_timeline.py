@@ -14,6 +14,7 @@ from app.core.states import StateChange
 from app.domain.accounts.models import Person
 from app.domain.orders import queries
 from app.domain.orders.models import Order, PaymentEvent
+from app.domain.recharges import queries as recharges
 from app.domain.vault.models import Code, Reveal
 
 TITLES = {
@@ -34,11 +35,16 @@ TITLES = {
     ("refunds", "succeeded"): N_("退款成功"),
     ("refunds", "refused"): N_("渠道拒绝退款"),
     ("codes", "void"): N_("作废一条卡密"),
+    ("recharges", "running"): N_("充值提交给供应商"),
+    ("recharges", "queued"): N_("供应商拒绝，换下一个"),
+    ("recharges", "review"): N_("充值转人工核实"),
+    ("recharges", "delivered"): N_("充值到账"),
+    ("recharges", "failed"): N_("充值失败"),
     ("problems", "solved"): N_("已回复买家的问题"),
     ("problems", "open"): N_("问题重新打开"),
 }
 GOOD = {"paid", "delivered", "succeeded", "solved"}
-BAD = {"suspense", "refused"}
+BAD = {"suspense", "refused", "review", "failed"}
 AUDITED = {
     "order.undelivered": N_("没能发货"),
     "order.deliver": N_("店员重新发货"),
@@ -49,6 +55,11 @@ AUDITED = {
     "refund.confirm": N_("店员登记退款完成"),
     "refund.resend": N_("店员重新提交退款"),
     "code.replace": N_("店员更换坏卡"),
+    "recharge.account": N_("充值账号已更正"),
+    "recharge.contradiction": N_("供应商前后说法不一"),
+    "recharge.give_up": N_("店员放弃充值并退款"),
+    "recharge.mark_delivered": N_("店员标记已到账"),
+    "recharge.reroute": N_("店员改走下一个供应商"),
 }
 VERDICTS = {
     "already": N_("渠道重复通知，已忽略"),
@@ -82,6 +93,7 @@ def timeline_of(order: Order) -> list[Entry]:
         "refunds": refunds,
         "codes": codes,
         "problems": problems,
+        "recharges": [recharge.id for recharge in recharges.of_order(lines)],
     }
     names = _names()
     entries = [
@@ -160,6 +172,7 @@ def _who(actor: str, names: dict[str, str]) -> str:
         "guest": _("买家"),
         "person": _("买家"),
         "channel": _("支付渠道"),
+        "provider": _("供应商"),
         "job": _("系统"),
         "system": _("系统"),
         "command": _("命令行"),

@@ -23,6 +23,8 @@ from app.domain.orders.models import (
     Payment,
     Verdict,
 )
+from app.domain.recharges import queries as recharges
+from app.domain.redemptions import queries as redemptions
 from app.domain.vault import queries as vault_queries
 from app.domain.vault import service as vault
 from app.domain.vault.models import Code
@@ -276,7 +278,7 @@ def create_answer(number: str, problem_id: int) -> Response:
     def answer(order: Order) -> str:
         if problem_id not in {problem.id for problem in queries.problems_of(order.id)}:
             raise NotFound
-        text = request.form.get("answer", "")
+        text = request.form.get("answer", "").strip() or request.form.get("canned", "")
         transaction(lambda: service.answer_problem(problem_id, text))
         return _("已回复，买家在订单页可以看到")
 
@@ -305,10 +307,19 @@ def page(
         refunds=queries.refunds_of(order.id),
         problems=queries.problems_of(order.id),
         channel_title=channels.title,
+        recharges=recharges.of_order([line.id for line in lines]),
+        uses=redemptions.uses_of_lines([line.id for line in lines]),
+        canned=_canned(),
         timeline=timeline_of(order),
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _canned() -> list[tuple[str, str]]:
+    """What support says often, as options."""
+    lines = preferences.get().canned_replies.splitlines()
+    return [(line.strip(), line.strip()) for line in lines if line.strip()]
 
 
 def _act(number: str, deed: Callable[[Order], str]) -> Response:

@@ -20,7 +20,7 @@ ACCENT_WORDS = {
     "ochre": N_("赭黄"),
     "ink": N_("墨黑"),
 }
-TEXTS = ("name", "support", "announcement", "accent", "zone")
+TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies")
 NUMBERS = ("hold_minutes", "low_stock_at")
 
 
