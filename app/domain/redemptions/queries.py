@@ -126,7 +126,7 @@ def counted_uses_of(order_line_ids: list[int]) -> dict[int, int]:
         .where(Redemption.order_line_id.in_(order_line_ids), Redemption.counts)
         .group_by(Redemption.order_line_id)
     )
-    return {line_id: count for line_id, count in rows}
+    return dict(rows.all())
 
 
 def find_by_key(key: bytes) -> Redemption | None:
