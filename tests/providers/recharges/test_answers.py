@@ -40,12 +40,19 @@ def test_what_is_no_plain_amount_is_none(text: str | None) -> None:
     assert answers.minor(text) is None
 
 
+def test_an_amount_that_nobody_means_is_none() -> None:
+    assert answers.minor("9999999999.99") == 999_999_999_999
+    assert answers.minor("10000000000.00") == 10**12
+    assert answers.minor("10000000000.01") is None
+    assert answers.minor("999999999999", times=999_999) is None
+
+
 def test_a_cost_is_never_below_zero() -> None:
     assert answers.cost("-0.01") is None
     assert answers.cost("0") == 0
 
 
-@given(st.decimals(0, 10**9, places=4), st.integers(1, 50))
+@given(st.decimals(0, 10**8, places=4), st.integers(1, 50))
 def test_an_amount_is_what_decimal_arithmetic_says(amount: Decimal, times: int) -> None:
     exact = (amount * 100 * times).quantize(Decimal(1), ROUND_HALF_UP)
 
