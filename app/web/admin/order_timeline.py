@@ -16,6 +16,7 @@ from app.domain.orders import queries
 from app.domain.orders.models import Order, PaymentEvent
 from app.domain.recharges import queries as recharges
 from app.domain.vault.models import Code, Reveal
+from app.web.admin.actors import kind_words
 
 TITLES = {
     ("orders", "closing"): N_("订单开始关闭"),
@@ -167,14 +168,6 @@ def _names() -> dict[str, str]:
 def _who(actor: str, names: dict[str, str]) -> str:
     if actor in names:
         return names[actor]
-    kind = actor.partition(":")[0]
-    words = {
-        "guest": _("买家"),
-        "person": _("买家"),
-        "channel": _("支付渠道"),
-        "provider": _("供应商"),
-        "job": _("系统"),
-        "system": _("系统"),
-        "command": _("命令行"),
-    }
-    return words.get(kind, actor)
+    # Whoever is not staff and acts on an order is its buyer, signed in or not.
+    is_buyer = actor.partition(":")[0] in ("guest", "person")
+    return _("买家") if is_buyer else kind_words(actor)
