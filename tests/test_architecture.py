@@ -93,6 +93,12 @@ def test_one_place_commits() -> None:
     assert commits == ["core/db.py"]
 
 
+def test_whether_a_unit_is_under_way_is_asked_of_db() -> None:
+    """What a session carries is named in one place: who reads a name that is gone reads None."""
+    readers = [name_of(path) for path in FILES if re.search(r"session\(\)\.info", path.read_text())]
+    assert readers == ["core/db.py"]
+
+
 def test_a_savepoint_is_one_of_db() -> None:
     """The session's own would not know what a unit has put off to its end."""
     nested = [name_of(path) for path in FILES if "begin_nested" in path.read_text()]

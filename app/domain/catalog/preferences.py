@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core import audit, clock
-from app.core.db import after_commit, require_transaction, session
+from app.core.db import after_commit, is_in_unit, require_transaction, session
 from app.core.errors import N_, Refusal
 from app.domain.catalog.models import Preference
 
@@ -47,7 +47,7 @@ def get() -> Preferences:
     """The preferences as they were at most two seconds ago; within a unit, as they are."""
     remembered = _remembered
     bind = session.get_bind()
-    if remembered is not None and not session().info.get("in_transaction"):
+    if remembered is not None and not is_in_unit():
         value, read_at, source = remembered
         if source is bind and time.monotonic() - read_at < FRESH_FOR:
             return value
