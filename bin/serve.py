@@ -182,6 +182,8 @@ def _greet(machine: Machine) -> None:
         secret = f"one-time codes from {owner['totp_secret']}"
         lines.append(f"  owner    {owner['login']} · {owner['password']} · {secret}")
         lines.append(f"  buyer    {buyer['login']} · {buyer['password']}")
+    if machine.is_demo:
+        lines.append(f"  provider {machine.settings['SIMULATOR_URL']}/control (plays one)")
     lines += [f"  data     {machine.data_dir} (keep a copy of master.key elsewhere)", "ready"]
     print("\n".join(lines), flush=True)
 

@@ -28,6 +28,8 @@ class Process:
     environment: dict[str, str]
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
+    # Where what it prints goes, if not to the tests' own output.
+    log: Path | None = None
 
     @property
     def url(self) -> str:
@@ -36,12 +38,14 @@ class Process:
     def start(self) -> None:
         """Start it, or start it again after a kill."""
         command = [sys.executable, "-m", self.module, "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            [*command, "--data", str(self.data)],
-            cwd=ROOT,
-            env=os.environ | self.environment,
-            preexec_fn=die_with_parent,
-        )
+        with contextlib.ExitStack() as opened:
+            self.process = subprocess.Popen(
+                [*command, "--data", str(self.data)],
+                cwd=ROOT,
+                env=os.environ | self.environment,
+                stderr=opened.enter_context(self.log.open("ab")) if self.log else None,
+                preexec_fn=die_with_parent,
+            )
         wait_until(self.is_up, self.module)
 
     def is_up(self) -> bool:

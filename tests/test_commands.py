@@ -49,11 +49,15 @@ def children_by_name(shop: Shop) -> dict[str, int]:
     return {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in children}
 
 
-def is_up(shop: Shop) -> bool:
+def answers(url: str) -> bool:
     try:
-        return httpx.get(f"{shop.url}/readyz", trust_env=False, timeout=2).status_code == 200
+        return httpx.get(url, trust_env=False, timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def is_up(shop: Shop) -> bool:
+    return answers(f"{shop.url}/readyz")
 
 
 def queue_answers(shop: Shop) -> bool:
@@ -135,6 +139,16 @@ def test_a_child_that_dies_comes_back(started: Shop) -> None:
     wait_until(lambda: set(children_by_name(started)) == set(before), "its children")
     wait_until(lambda: queue_answers(started) and is_up(started), "the shop")
     assert set(children_by_name(started).values()).isdisjoint(before.values())
+
+
+def test_what_plays_the_outside_world_answers(started: Shop) -> None:
+    lines = (started.data_dir / "shop.env").read_text().splitlines()
+    kept = dict(line.split("=", 1) for line in lines if "=" in line)
+    for house in ("SANDBOX", "SIMULATOR"):
+        url = kept[f"{house}_URL"]
+        wait_until(lambda url=url: answers(f"{url}/healthz"), house)
+    assert f"{kept['SIMULATOR_URL']}/control" in started.log.read_text()
+    assert kept["SIMULATOR_KEY"] not in started.log.read_text()
 
 
 def test_on_postgresql_later_runs_and_commands_go_there_without_being_told(
