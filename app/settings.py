@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.core.crypto import BadKey, load_key_ring
+
 ENVIRONMENTS = ("demo", "production", "test")
 
 
@@ -113,6 +115,10 @@ class Settings:
             found.append("SIMULATOR_URL needs SIMULATOR_MERCHANT and a SIMULATOR_KEY of 32 or more")
         if self.is_production and self.simulator_url:
             found.append("SIMULATOR_URL must be empty in production: it recharges nothing")
+        try:
+            load_key_ring(self.master_keys, self.master_key_file)
+        except BadKey as fault:
+            found.append(str(fault))
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             found.append("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
         return found

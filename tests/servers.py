@@ -275,12 +275,12 @@ class Shop:
     def one_time_code(self) -> str:
         return pyotp.TOTP(self.demo["admin"]["totp_secret"]).now()
 
-    def flask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """`flask --app wsgi …` on this shop."""
+    def flask(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """`flask --app wsgi …` on this shop; its settings are changed by those given."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | settings,
             capture_output=True,
             text=True,
             check=False,

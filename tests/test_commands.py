@@ -104,6 +104,30 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_faults_of_the_settings_are_named_together_and_without_a_trace(started: Shop) -> None:
+    audit = started.flask("audit", SHOP_ENV="shop", LOG_LEVEL="LOUD", MASTER_KEYS="k1")
+    assert audit.returncode == 1
+    assert audit.stderr.startswith("Error: Settings are wrong:")
+    for thing in ("SHOP_ENV", "LOG_LEVEL", "a master key"):
+        assert f"- {thing} must be" in audit.stderr
+
+
+def test_a_shop_with_faulty_settings_does_not_start(tmp_path: Path) -> None:
+    refused = run_shop(tmp_path / "data", TRUSTED_PROXIES="one", BASE_URL="shop.example")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Settings are wrong:")
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run_shop(tmp_path / "file" / "data")
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == (
+        f"{tmp_path}/file/data cannot be made: Not a directory. Choose another DATA_DIR."
+    )
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_when_told_to_stop_it_ends_all_it_started(started: Shop, how: signal.Signals) -> None:
     processes = family(started.process.pid)
