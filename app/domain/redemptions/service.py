@@ -13,16 +13,17 @@ from app.core.actors import actor
 from app.core.crypto import Secret
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
-from app.core.outbox import later
+from app.core.outbox import hasten, later
 from app.core.states import move
 from app.domain.catalog import preferences
 from app.domain.catalog.models import PASSES, ProductKind
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.orders import telling
 from app.domain.redemptions import answers, queries
 from app.domain.redemptions.answers import Answer, Unusable
 from app.domain.redemptions.models import Redemption, RedemptionState, RollBack, Way
 from app.domain.redemptions.queries import Found
-from app.domain.redemptions.validity import Judgement, judge
+from app.domain.redemptions.validity import Anchor, Judgement, judge
 from app.domain.vault import own_codes
 from app.domain.vault.models import BatchState, CodeState
 
@@ -230,6 +231,9 @@ def _use(found: Found, way: Way, key: str, state: RedemptionState) -> Redemption
     if total is not None and len(taken) + 1 >= total:
         move(found.code, CodeState.EXHAUSTED)
     session.flush()
+    if not taken and found.policy.anchor in (Anchor.ACTIVATED, Anchor.FIRST_USED):
+        # Only now it is known when it ends.
+        hasten(telling.key("expiring", found.line.id))
     return redemption
 
 

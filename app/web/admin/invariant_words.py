@@ -20,6 +20,7 @@ INVARIANTS = {
     "each payment and refund is booked once": N_("每笔收款与退款都记账一次"),
     "no more refunded than was paid": N_("退款不超过收款"),
     "every open payment is watched": N_("每笔进行中的付款都有人盯着"),
+    "every message under way is carried on": N_("每条没发完的消息都有人盯着"),
     "codes open under what they are bound to": N_("卡密都能按其归属解开（抽查）"),
     "no work is overdue": N_("没有逾期的后台任务"),
 }

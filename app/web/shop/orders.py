@@ -9,7 +9,7 @@ from flask_login import current_user
 from app.core import clock
 from app.core.crypto import Secret
 from app.core.db import session, transaction
-from app.core.errors import N_, Refusal
+from app.core.errors import N_, NotFound, Refusal
 from app.domain.accounts import passwords
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog import preferences
@@ -25,7 +25,7 @@ from app.providers import payments
 from app.web import client, limits
 from app.web.access import public
 from app.web.errors import words
-from app.web.shop import channels, in_hand, products
+from app.web.shop import channels, in_hand, lookup, products
 from app.web.shop.order_page import charge_of, order_page
 
 routes = Blueprint("orders", __name__)
@@ -74,7 +74,14 @@ def open(token: str) -> Response:  # noqa: A001  the endpoint is shop.orders.ope
 @routes.get("/orders/<number>")
 @public
 def show(number: str) -> Response:
-    return order_page(in_hand.order_in_hand(number))
+    """The order; who has it not in hand, as from a message on another phone, is asked whose it is.
+
+    The question is the same for an order that does not exist.
+    """
+    try:
+        return order_page(in_hand.order_in_hand(number))
+    except NotFound as no:
+        return lookup.ask(number, no)
 
 
 @routes.post("/orders/<number>/payment")
