@@ -30,6 +30,7 @@ from app.web.shop.benefits import CodeView
 routes = Blueprint("redeem", __name__)
 
 OPENED = "redeeming"
+REDEEMED = "redeemed"
 DEVICE = "device"
 
 
@@ -91,6 +92,7 @@ def create_redemption() -> Response:
         if account.value != request.form.get("confirmed"):
             return _code_page(code_id, way, typed, to_confirm=account)
         transaction(lambda: service.redeem(code_id, account, way, _key(key)))
+        visit[REDEEMED] = code_id
     except Unusable as no:
         session.rollback()
         return _code_page(code_id, way, typed, error="", status=no.status)
@@ -151,7 +153,7 @@ def _may_know(order: Order, way: Way, view: CodeView) -> bool:
     masked for both.
     """
     is_owner = in_hand.is_in_hand(order)
-    return is_owner or way == Way.LINK or view.slug in ("", "code-recharging")
+    return is_owner or way == Way.LINK or visit.get(REDEEMED) == view.code_id
 
 
 def _open(code_id: int, way: Way) -> Response:
