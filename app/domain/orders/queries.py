@@ -52,9 +52,9 @@ _BY_CHECKOUT_KEY = sa.select(Order.__table__.c.id).where(
 )
 
 
-def find_by_checkout_key(checkout_key: str) -> Order | None:
+def find_by_checkout_key(checkout_key: bytes) -> Order | None:
     """The order this very form has already made."""
-    found = db.execute(_BY_CHECKOUT_KEY, {"key": ids.hash_token(checkout_key)}).scalar()
+    found = db.execute(_BY_CHECKOUT_KEY, {"key": checkout_key}).scalar()
     return None if found is None else session.get_one(Order, found)
 
 
