@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -256,6 +256,7 @@ class Shop:
     data_dir: Path
     environment: dict[str, str]
     process: "subprocess.Popen[bytes]"
+    spent: set[str] = field(default_factory=set)
 
     @property
     def log(self) -> Path:
@@ -273,7 +274,11 @@ class Shop:
         return sign_ins
 
     def one_time_code(self) -> str:
-        return pyotp.TOTP(self.demo["admin"]["totp_secret"]).now()
+        """The owner's; each is good once, so it waits for one that was not given out before."""
+        totp = pyotp.TOTP(self.demo["admin"]["totp_secret"])
+        wait_until(lambda: totp.now() not in self.spent, "a new one-time code", within=40)
+        self.spent.add(code := totp.now())
+        return code
 
     def flask(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """`flask --app wsgi …` on this shop; its settings are changed by those given."""
