@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.core.processes import die_with_parent
+from app.one_machine import OUTSIDE_PORTS, is_free
 
 ROOT = Path(__file__).parent.parent
 # What decides about a shop; the one under test is told by the test alone.
@@ -49,6 +51,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def steady_port() -> int:
+    """A free port that stays free while its server is dead: no outgoing connection is given it."""
+    drawn = secrets.SystemRandom().sample(OUTSIDE_PORTS, 100)
+    return next(port for port in drawn if is_free("127.0.0.1", port))
 
 
 @contextlib.contextmanager
