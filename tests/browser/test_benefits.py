@@ -14,7 +14,7 @@ from tests.servers import Shop
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 ARRIVED = {"zh-CN": "已到账", "en-US": "Arrived"}
-TOLD_WHICH_GROUP = {"zh-CN": "第 3 组", "en-US": "Group 3"}
+TOLD_WHICH_GROUP = {"zh-CN": "第 3 组", "en-US": "group 3"}
 
 
 def full_width(code: str) -> str:
