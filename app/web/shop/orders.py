@@ -91,8 +91,11 @@ def create_payment(number: str) -> Response:
     """Pay, or pay again: the same open payment, or another channel's."""
     order = in_hand.order_in_hand(number)
     wanted = request.form.get("channel") or queries.payments_of(order.id)[0].channel
-    channel = channels.chosen(wanted, order.currency)
-    payment = transaction(lambda: placing.payment_to_make(order.id, channel))
+    try:
+        channel = channels.chosen(wanted, order.currency)
+        payment = transaction(lambda: placing.payment_to_make(order.id, channel))
+    except Refusal as refusal:
+        return _as_it_is(order, refusal)
     return _to_channel(order, payment)
 
 
@@ -100,7 +103,10 @@ def create_payment(number: str) -> Response:
 @public
 def create_cancellation(number: str) -> Response:
     order = in_hand.order_in_hand(number)
-    transaction(lambda: closing.cancel(order.id))
+    try:
+        transaction(lambda: closing.cancel(order.id))
+    except Refusal as refusal:
+        return _as_it_is(order, refusal)
     return _to_order(order)
 
 
@@ -125,7 +131,7 @@ def create_download(number: str) -> Response:
         for line_id, codes in revealed.items()
     )
     # The mark at the beginning lets every editor on Windows read Chinese.
-    response = Response("﻿" + text, mimetype="text/plain; charset=utf-8")
+    response = Response("﻿" + text, mimetype="text/plain")
     response.headers["Content-Disposition"] = f'attachment; filename="{order.number}.txt"'
     return response
 
@@ -143,6 +149,11 @@ def create_problem(number: str) -> Response:
             order, problem_text=text, errors={refusal.field: words(refusal)}, status=refusal.status
         )
     return _to_order(order)
+
+
+def _as_it_is(order: Order, refusal: Refusal) -> Response:
+    """What was refused, on the order of now: the page she acted on shows it as it was."""
+    return order_page(order, errors={refusal.field: words(refusal)}, status=refusal.status)
 
 
 def _account(product: Product, form: products.CheckoutForm) -> RechargeAccount | None:
