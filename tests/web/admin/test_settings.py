@@ -55,9 +55,11 @@ def test_a_rule_says_no_and_keeps_what_was_typed(
 
 
 def test_messages_are_switched_off_and_on(owner: Visitor) -> None:
-    assert preferences.get().messages
+    assert preferences.DEFAULTS.messages
     for value, is_on in (("off", False), ("on", True)):
         owner.post("/admin/settings", FORM | {"messages": value})
+        session.rollback()
+        session.expire_all()
         preferences.forget()
         assert preferences.get().messages is is_on
         assert f'value="{value}" selected' in owner.get("/admin/settings").text
