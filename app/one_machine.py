@@ -79,6 +79,18 @@ class Machine:
         return self.data_dir / "valkey.log"
 
 
+def make_folder(data_dir: Path) -> None:
+    """The shop's folder, for its owner alone; raises CannotStart where this user cannot write."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(
+            f"{data_dir} cannot be made: {error.strerror}. Choose another DATA_DIR."
+        ) from error
+    if not os.access(data_dir, os.W_OK | os.X_OK):
+        raise CannotStart(f"{data_dir} belongs to somebody else. Choose another DATA_DIR.")
+
+
 def prepare(data_dir: Path) -> Machine:
     """Bring `shop.env` up to date, so that every command acts on this very shop.
 

@@ -26,8 +26,17 @@ from gunicorn.app import wsgiapp
 import worker
 from app import cli, create_app, logs
 from app.core.processes import FORK, Child, die_with_parent, look_after_until, stop_all, stop_signal
-from app.one_machine import CannotStart, Machine, bracketed, prepare, queue_command, write
+from app.one_machine import (
+    CannotStart,
+    Machine,
+    bracketed,
+    make_folder,
+    prepare,
+    queue_command,
+    write,
+)
 from app.sandbox import server as sandbox
+from app.settings import BadSettings, Settings
 from app.simulator import server as simulator
 
 WORKERS = 2
@@ -44,11 +53,13 @@ def main() -> None:
     os.umask(0o077)
     data_dir = Path(os.environ.get("DATA_DIR") or "data").resolve()
     os.environ["DATA_DIR"] = str(data_dir)
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        make_folder(data_dir)
         with _only_one(data_dir):
-            _run(prepare(data_dir), stop)
-    except CannotStart as reason:
+            machine = prepare(data_dir)
+            Settings.from_environment()
+            _run(machine, stop)
+    except (CannotStart, BadSettings) as reason:
         sys.exit(str(reason))
 
 
@@ -182,6 +193,8 @@ def _greet(machine: Machine) -> None:
         secret = f"one-time codes from {owner['totp_secret']}"
         lines.append(f"  owner    {owner['login']} · {owner['password']} · {secret}")
         lines.append(f"  buyer    {buyer['login']} · {buyer['password']}")
+    if machine.is_demo:
+        lines.append(f"  provider {machine.settings['SIMULATOR_URL']}/control (plays one)")
     lines += [f"  data     {machine.data_dir} (keep a copy of master.key elsewhere)", "ready"]
     print("\n".join(lines), flush=True)
 

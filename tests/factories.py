@@ -160,3 +160,14 @@ def work() -> None:
         for row_id in ids_due:
             outbox.run(row_id)
     raise AssertionError("jobs keep asking for jobs")
+
+
+def take_over() -> None:
+    """A lease that a dead worker held has run out: its rows wait for others."""
+    transaction(
+        lambda: session.execute(
+            sa.update(OutboxRow)
+            .where(OutboxRow.state == OutboxState.RUNNING, OutboxRow.lease_until < clock.now())
+            .values(state=OutboxState.READY, lease=None, rung_at=None)
+        )
+    )

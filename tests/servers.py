@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.core.processes import die_with_parent
+from app.one_machine import OUTSIDE_PORTS, is_free
 
 ROOT = Path(__file__).parent.parent
 # What decides about a shop; the one under test is told by the test alone.
@@ -30,7 +32,7 @@ SETTINGS = {
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "BASE_URL", "INTERNAL_URL"),
     *("TRUSTED_PROXIES", "SANDBOX_URL", "SANDBOX_PORT", "SANDBOX_MERCHANT", "SANDBOX_KEY"),
     *("SIMULATOR_URL", "SIMULATOR_PORT", "SIMULATOR_MERCHANT", "SIMULATOR_KEY"),
-    *("SHOP_ENV", "LOG_LEVEL", "HOST"),
+    *("SMTP_URL", "MAIL_FROM", "SMS_URL", "SMS_KEY", "SHOP_ENV", "LOG_LEVEL", "HOST"),
 }
 
 
@@ -49,6 +51,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def steady_port() -> int:
+    """A free port that stays free while its server is dead: no outgoing connection is given it."""
+    drawn = secrets.SystemRandom().sample(OUTSIDE_PORTS, 100)
+    return next(port for port in drawn if is_free("127.0.0.1", port))
 
 
 @contextlib.contextmanager
@@ -280,12 +288,12 @@ class Shop:
         self.spent.add(code := totp.now())
         return code
 
-    def flask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """`flask --app wsgi …` on this shop."""
+    def flask(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """`flask --app wsgi …` on this shop; its settings are changed by those given."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | settings,
             capture_output=True,
             text=True,
             check=False,

@@ -15,6 +15,7 @@ FILES = sorted(APP.rglob("*.py"))
 # A package may import those before it; upwards only by later("dotted.name", ids).
 DOMAIN = (
     *("accounts", "catalog", "ledger", "vault", "pricing", "orders", "redemptions", "recharges"),
+    "messages",
 )
 LAYERS = {
     "core": ("core", "settings"),
@@ -91,6 +92,12 @@ def test_one_place_commits() -> None:
         if "sandbox" not in path.parts and re.search(r"\.commit\(", path.read_text())
     ]
     assert commits == ["core/db.py"]
+
+
+def test_whether_a_unit_is_under_way_is_asked_of_db() -> None:
+    """What a session carries is named in one place: who reads a name that is gone reads None."""
+    readers = [name_of(path) for path in FILES if re.search(r"session\(\)\.info", path.read_text())]
+    assert readers == ["core/db.py"]
 
 
 def test_a_savepoint_is_one_of_db() -> None:

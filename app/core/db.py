@@ -159,7 +159,7 @@ def transaction(work: Callable[[], T]) -> T:
     when a UNIQUE constraint says that somebody else was first: the second run then sees them. So
     `work` must have no effect outside the database. Units do not nest.
     """
-    if session().info.get("unit"):
+    if is_in_unit():
         raise RuntimeError("transactions do not nest: the edge opens the one there is")
     for attempt in range(TRIES):
         # What was read before is not what the unit may decide on: begin with a fresh view.
@@ -273,6 +273,11 @@ def after_commit(call: Callable[[], None]) -> None:
     """Run `call` once the unit is committed; forgotten when it is rolled back."""
     unit = _unit()
     unit.after_commit += (call,)
+
+
+def is_in_unit() -> bool:
+    """Whether a transaction() is under way here."""
+    return session().info.get("unit") is not None
 
 
 def require_transaction() -> None:

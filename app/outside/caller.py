@@ -29,8 +29,9 @@ class Caller:
         self.http = httpx.Client(timeout=TIMEOUT, limits=KEEP_IDLE, trust_env=False)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="callback")
         self._at_once = 0
-        self._look_now = threading.Event()
-        threading.Thread(target=self._look, name="callbacks", daemon=True).start()
+        self._look_now, self._is_over = threading.Event(), threading.Event()
+        self._looking = threading.Thread(target=self._look, name="callbacks", daemon=True)
+        self._looking.start()
 
     def post(self, due: Due) -> httpx.Response:
         """Sign and send it; raises httpx.HTTPError, httpx.InvalidURL."""
@@ -49,12 +50,18 @@ class Caller:
             self._at_once += len(taken)
         return [self._pool.submit(self._send, due) for due in taken]
 
+    def stop(self) -> None:
+        """Begin no more; what is due stays due, and is sent by whoever comes next."""
+        self._is_over.set()
+        self._look_now.set()
+        self._looking.join()
+
     def look_soon(self) -> None:
         """Have it looked at once more without delay, by the thread that looks."""
         self._look_now.set()
 
     def _look(self) -> None:
-        while True:
+        while not self._is_over.is_set():
             self.send_due()
             self._look_now.wait(self.look_every)
             self._look_now.clear()

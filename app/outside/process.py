@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.base import Worker
 
 from app.core.processes import die_with_parent
 
@@ -19,7 +20,10 @@ KEEP_ALIVE = 10
 
 
 class Process(BaseApplication):
-    """Serves what `make` gives, until it is told to stop or its parent goes."""
+    """Serves what `make` gives, until it is told to stop or its parent goes.
+
+    The application keeps whom it calls back with as `app.config["CALLER"]`.
+    """
 
     def __init__(self, name: str, address: str, threads: int, make: Callable[[], Flask]) -> None:
         self._settings: dict[str, Any] = {
@@ -33,6 +37,7 @@ class Process(BaseApplication):
             "proc_name": name,
             "control_socket_disable": True,
             "post_fork": lambda _server, _worker: die_with_parent(),
+            "worker_exit": _stop_calling,
         }
         self._make = make
         super().__init__()
@@ -43,6 +48,13 @@ class Process(BaseApplication):
 
     def load(self) -> Flask:
         return self._make()
+
+
+def _stop_calling(_server: object, worker: Worker) -> None:
+    # There is none when the application could not be made.
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.config["CALLER"].stop()
 
 
 def command(

@@ -270,7 +270,7 @@ class _Timed(httpcore.NetworkStream):
 
 
 def _look_up(host: str, port: int) -> list[Address]:
-    """Every address of a name, in the resolver's order; none when it has none or takes too long."""
+    """Every address of a name, in the resolver's order."""
     literal = _literal(host)
     if literal is not None:
         return [literal]
@@ -288,7 +288,9 @@ def _look_up(host: str, port: int) -> list[Address]:
     thread = Thread(target=look, daemon=True)
     thread.start()
     thread.join(_left())
-    return list(dict.fromkeys(found)) if not thread.is_alive() else []
+    if thread.is_alive():
+        raise httpcore.ConnectTimeout
+    return list(dict.fromkeys(found))
 
 
 def _literal(host: str) -> Address | None:

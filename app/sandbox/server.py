@@ -21,7 +21,8 @@ def create(data: Path, merchant: str, key: str) -> Flask:
         raise ValueError("the sandbox channel needs a merchant")
     app = Flask("sandbox", template_folder=str(ROOT / "templates"), static_folder=None)
     app.jinja_env.undefined = StrictUndefined
-    app.config["CHANNEL"] = Channel.open(data, merchant, signing.keys_of(key))
+    channel = Channel.open(data, merchant, signing.keys_of(key))
+    app.config["CHANNEL"], app.config["CALLER"] = channel, channel.caller
     for part in (pages, api, control):
         app.register_blueprint(part.routes)
     app.add_url_rule("/healthz", "healthz", lambda: Response("ok", mimetype="text/plain"))

@@ -1,5 +1,6 @@
 """The control page: for people on this machine who try out how the shop copes."""
 
+import sqlite3
 from datetime import datetime
 
 from flask import Blueprint, Response, abort, redirect, render_template, request
@@ -47,29 +48,27 @@ def only_this_page() -> None:
 def show() -> Response:
     language = request.accept_languages.best_match(["zh", "en"]) or "zh"
     with here().record.unit() as db:
-        rows = db.execute(
+        latest = db.execute(
             "SELECT * FROM orders ORDER BY taken_at DESC, number LIMIT ?", (LATEST,)
         ).fetchall()
-        counts = db.execute(
-            "SELECT number, count(*) AS times FROM executions GROUP BY number"
-        ).fetchall()
+        rows = [_row(db, Order(**row)) for row in latest]
+        executed = db.execute("SELECT count(*) FROM executions").fetchone()[0]
         deposit, conditions = orders.deposit(db), Conditions.now(db)
         is_chosen = db.execute("SELECT 1 FROM faults WHERE number = ?", (EVERY,)).fetchone()
-    times = {row["number"]: row["times"] for row in counts}
     text = render_template(
         "simulator/control.html",
         language=language,
         words=words(language),
-        version=ASSETS.version,
+        assets=f"/control/assets/{ASSETS.version}",
         merchant=here().merchant,
         deposit=yuan(deposit),
-        executed=sum(times.values()),
+        executed=executed,
         conditions=conditions,
         ways_down=WAYS_DOWN,
         is_chosen=is_chosen is not None,
         cases=list(TABLE),
         goods=list(GOODS.values()),
-        orders=[_row(Order(**row), times.get(row["number"], 0)) for row in rows],
+        orders=rows,
         today=f"{clock.now().astimezone(ZONE):%Y-%m-%d}",
         yuan=yuan,
     )
@@ -113,7 +112,10 @@ def asset(version: str, name: str) -> Response:
     return ASSETS.answer(version, name)
 
 
-def _row(order: Order, times: int) -> dict[str, object]:
+def _row(db: sqlite3.Connection, order: Order) -> dict[str, object]:
+    times = db.execute(
+        "SELECT count(*) FROM executions WHERE number = ?", (order.number,)
+    ).fetchone()[0]
     return {
         "number": order.number,
         "account": masked(order.account),

@@ -33,7 +33,7 @@ def create(data: Path, merchant: str, key: str, fulu_notify_url: str = "") -> Fl
     if fulu_notify_url:
         with provider.record.unit() as db:
             replace(Conditions.now(db), fulu_notify_url=fulu_notify_url).hold(db)
-    app.config["PROVIDER"] = provider
+    app.config["PROVIDER"], app.config["CALLER"] = provider, provider.caller
     for part in (plain, fulu, control, pages):
         app.register_blueprint(part.routes)
     app.add_url_rule("/healthz", "healthz", lambda: Response("ok", mimetype="text/plain"))

@@ -2,7 +2,7 @@
 
 WORDS = {
     "zh": {
-        "title": "充值供应商模拟器",
+        "house": "充值供应商模拟器",
         "test": "测试用",
         "note": "这里模拟一家充值供应商，不会动用真钱，也不会充值到任何账号。",
         "merchant": "商户号",
@@ -64,7 +64,7 @@ WORDS = {
         "case_6002": "拒绝：余额不足",
     },
     "en": {
-        "title": "Recharge provider simulator",
+        "house": "Recharge provider simulator",
         "test": "For testing",
         "note": "It plays a recharge provider. No real money moves and no account gets anything.",
         "merchant": "Merchant",
@@ -78,13 +78,13 @@ WORDS = {
         "latency": "Milliseconds that every call takes first",
         "save": "Save",
         "special": "Choose how one order goes",
-        "special_note": "Under *, every order from now on. Else the account’s digits decide.",
+        "special_note": "Under *, every order from now on. Else the digits of the account decide.",
         "number": "Number",
         "goes": "How it goes",
         "apply": "Choose",
         "stop": "Stop choosing for every order",
         "every": "Every order now goes as chosen.",
-        "digits": "The account’s last four digits decide",
+        "digits": "The last four digits of the account decide",
         "digits_note": "Any other account gets it at once, and the merchant is called back.",
         "last": "Digits",
         "orders": "Latest orders",
@@ -97,7 +97,7 @@ WORDS = {
         "processing": "Processing",
         "delivered": "Delivered",
         "failed": "Failed",
-        "statement": "Today’s statement (CSV)",
+        "statement": "Statement of today (CSV)",
         "goods": "Goods",
         "sku": "SKU",
         "off": "Off sale",

@@ -89,6 +89,13 @@ LOOKS: dict[str, dict[str, Look]] = {
         "succeeded": Look(N_("已使用"), "good"),
         "failed": Look(N_("未成功，次数已退回"), "neutral", "undo-2"),
     },
+    "message": {
+        "queued": Look(N_("等待再发"), "wait", "hourglass"),
+        "sending": Look(N_("发送中"), "info", "send"),
+        "sent": Look(N_("已发出"), "good"),
+        "refused": Look(N_("没有发出"), "bad", "ban"),
+        "unknown": Look(N_("不确定是否发出"), "wait", "circle-help"),
+    },
     "statement_row": {
         "matched": Look(N_("一致"), "good"),
         "differs": Look(N_("有差异"), "bad"),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from cryptography import x509
@@ -247,6 +248,17 @@ def test_a_name_without_an_address_is_said(looked_up: dict[str, list[str]]) -> N
     looked_up[NAME] = []
 
     assert get(f"http://{NAME}/").trouble == "the name has no address"
+
+
+def test_a_resolver_that_takes_its_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_rest, **_more: is_over.wait() and [])
+
+    answer = get(f"http://{NAME}/", timeout=0.2)
+
+    is_over.set()
+    assert answer.trouble == "no answer in time"
+    assert answer.milliseconds < 2000
 
 
 def test_the_very_address_that_was_looked_at_is_called(

@@ -13,7 +13,17 @@ import pytest
 from app.providers.callbacks import Callback
 from tests.outside import Process, listening
 from tests.servers import wait_until
-from tests.simulator.tongues import KEY, MERCHANT, Fulu, Heard, Plain, Tongue, form_of
+from tests.simulator.tongues import (
+    FULU_HOOK,
+    KEY,
+    MERCHANT,
+    READERS,
+    Fulu,
+    Heard,
+    Plain,
+    Tongue,
+    form_of,
+)
 
 
 @dataclass
@@ -29,10 +39,7 @@ class Merchant:
 
     def take(self, message: Callback) -> tuple[int, str]:
         form = form_of(message.body)
-        with httpx.Client() as http:
-            tongues: tuple[Tongue, ...] = (Plain(http, "", ""), Fulu(http, ""))
-        tongue = next(tongue for tongue in tongues if tongue.hook == message.path)
-        heard = tongue.read(form)
+        heard = READERS[message.path](form)
         if heard is None:
             self.forged.append(message.body)
             return 400, "fail"
@@ -107,7 +114,7 @@ class Simulator:
 def simulator_at(url: str, merchant: Merchant) -> Simulator:
     http = httpx.Client(trust_env=False, timeout=20)
     found = Simulator(url, merchant, http, Plain(http, url, merchant.url), Fulu(http, url))
-    found.control("POST", "/conditions", fulu_notify_url=f"{merchant.url}{found.fulu.hook}")
+    found.control("POST", "/conditions", fulu_notify_url=f"{merchant.url}{FULU_HOOK}")
     return found
 
 

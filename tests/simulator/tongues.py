@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,8 @@ from app.simulator.fulu_messages import TIME, ZONE
 
 MERCHANT, KEY = "M00000001", "k" * 32 + "0123456789"
 SKU = "10000101"
+# Where a merchant is called back, by protocol.
+PLAIN_HOOK, FULU_HOOK = "/plain-hook", "/fulu-hook"
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,6 @@ class Heard:
 class Tongue(Protocol):
     """One protocol, spoken as a careful merchant would."""
 
-    hook: str
-
     def order(
         self, number: str, account: str, sku: str = SKU, quantity: int = 1, timeout: float = 20
     ) -> Heard: ...
@@ -44,23 +45,18 @@ class Tongue(Protocol):
 
     def balance(self) -> int: ...
 
-    def read(self, form: Mapping[str, str]) -> Heard | None:
-        """What a callback says; None when it is forged."""
-        ...
-
 
 @dataclass
 class Plain:
     http: httpx.Client
     url: str
     door: str
-    hook: str = "/plain-hook"
 
     def order(
         self, number: str, account: str, sku: str = SKU, quantity: int = 1, timeout: float = 20
     ) -> Heard:
         fields = {"number": number, "account": account, "sku": sku, "quantity": str(quantity)}
-        fields["notify_url"] = f"{self.door}{self.hook}"
+        fields["notify_url"] = f"{self.door}{PLAIN_HOOK}"
         return self._heard(number, "POST", "/plain/orders", fields, timeout)
 
     def query(self, number: str, timeout: float = 20) -> Heard:
@@ -68,11 +64,6 @@ class Plain:
 
     def balance(self) -> int:
         return fen(self.call("GET", "/plain/balance", {}).json()["balance"])
-
-    def read(self, form: Mapping[str, str]) -> Heard | None:
-        if form["sign"] != signing.plain(Secret(KEY), form):
-            return None
-        return _plain_standing(form["number"], form)
 
     def signed(self, fields: Mapping[str, str]) -> dict[str, str]:
         """With merchant, timestamp and signature, where the fields do not say otherwise."""
@@ -122,7 +113,6 @@ FULU_CODES = {
 class Fulu:
     http: httpx.Client
     url: str
-    hook: str = "/fulu-hook"
 
     def order(
         self, number: str, account: str, sku: str = SKU, quantity: int = 1, timeout: float = 20
@@ -135,18 +125,6 @@ class Fulu:
 
     def balance(self) -> int:
         return round(self.result("fulu.user.info.get", {})["balance"] * 100)
-
-    def read(self, form: Mapping[str, str]) -> Heard | None:
-        if form["sign"] != signing.fulu(signing.fulu_secret(Secret(KEY)), form):
-            return None
-        cost = fen(form["price"].removesuffix("00"))
-        return Heard(
-            FULU_STATES[form["order_status"]],
-            form["customer_order_no"],
-            form["order_id"],
-            cost,
-            form["operator_serial_number"],
-        )
 
     def envelope(self, method: str, asking: Mapping[str, object]) -> dict[str, object]:
         return {
@@ -192,13 +170,35 @@ class Fulu:
             FULU_STATES[order["order_state"]],
             order["customer_order_no"],
             order["order_id"],
-            round(order["order_price"] * 100),
+            round(order["order_price"] * 100 * order["buy_num"]),
             order["operator_serial_number"],
         )
 
 
 def _failed(error: httpx.HTTPError) -> Heard:
     return Heard("silence" if isinstance(error, httpx.TimeoutException) else "cut")
+
+
+def read_plain(form: Mapping[str, str]) -> Heard | None:
+    """What a callback says; None when it is forged."""
+    is_genuine = form["sign"] == signing.plain(Secret(KEY), form)
+    return _plain_standing(form["number"], form) if is_genuine else None
+
+
+def read_fulu(form: Mapping[str, str]) -> Heard | None:
+    """What a callback says; None when it is forged."""
+    if form["sign"] != signing.fulu(signing.fulu_secret(Secret(KEY)), form):
+        return None
+    return Heard(
+        FULU_STATES[form["order_status"]],
+        form["customer_order_no"],
+        form["order_id"],
+        round(Decimal(form["price"]) * 100 * int(form["buy_num"])),
+        form["operator_serial_number"],
+    )
+
+
+READERS = {PLAIN_HOOK: read_plain, FULU_HOOK: read_fulu}
 
 
 def form_of(body: bytes) -> dict[str, str]:

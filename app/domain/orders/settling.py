@@ -14,7 +14,7 @@ from app.core.db import session
 from app.core.states import move
 from app.domain.catalog.models import ProductKind
 from app.domain.ledger import service as ledger
-from app.domain.orders import queries
+from app.domain.orders import queries, telling
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -121,6 +121,8 @@ def _take(order: Order, payment: Payment, today: date, now: datetime) -> Verdict
         currency=order.currency,
     )
     deliver_or_ask_again(order, today)
+    if order.state != OrderState.DELIVERED:
+        telling.paid(order)
     return Verdict.PAID
 
 
@@ -230,3 +232,4 @@ def _finish(order: Order) -> None:
         return
     move(order, OrderState.DELIVERED)
     order.delivered_at = clock.now()
+    telling.arrived(order)

@@ -236,16 +236,13 @@ class Window(NamedTuple):
 
 
 def _windows(policy: Policy, first: date, days: int, zone: ZoneInfo) -> Iterator[Window]:
-    """The open spans that belong to so many days, in order."""
+    """The open spans that belong to so many days, in order; the clocks may leave one empty."""
     for day in (first + ahead * DAY for ahead in range(days)):
         if day.isoweekday() not in policy.weekdays or day in policy.blackout:
             continue
         for start, end in sorted(policy.hours or ALL_DAY):
             last = day if start < end else day + DAY
-            window = Window(day, moment(day, start, zone), moment(last, end, zone))
-            # Clocks that are put forward can leave nothing of it.
-            if window.opens < window.closes:
-                yield window
+            yield Window(day, moment(day, start, zone), moment(last, end, zone))
 
 
 def _window_at(policy: Policy, at: datetime, zone: ZoneInfo) -> Window | None:
@@ -289,8 +286,6 @@ def _next(
 ) -> datetime | None:
     """The first moment from `earliest` on that is open, far enough from the last use, and on a day
     with room for `need` more; None when there is none."""
-    if policy.uses_per_day is not None and need > policy.uses_per_day:
-        return None
     earliest = max(earliest, _free_at(policy, history, zone) or earliest)
     yesterday = earliest.astimezone(zone).date() - DAY
     # In the worst case each of these costs a week: every blackout date, yesterday and today used

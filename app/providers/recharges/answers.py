@@ -8,10 +8,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeVar
+from urllib.parse import parse_qsl
 
 UNITS = {"yuan": 100, "fen": 1}
 AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,8})?")
+# Beyond it no amount is meant, and no column holds it.
+MOST = 10**12
 LONGEST_TEXT = 200
+MOST_FIELDS = 100
+
+
+Value = TypeVar("Value")
 
 
 class Unreadable(Exception):
@@ -32,7 +40,21 @@ def parse(body: bytes | str) -> object:
         raise Unreadable from None
 
 
-def once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+def form(body: bytes) -> list[tuple[str, str]]:
+    """A posted form's fields in UTF-8, empty ones too; raises Unreadable."""
+    try:
+        return parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+        )
+    except ValueError:
+        raise Unreadable from None
+
+
+def once(pairs: Sequence[tuple[str, Value]]) -> dict[str, Value]:
     """Fields by name; raises Unreadable when one comes twice, because then it has no one value."""
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -74,11 +96,12 @@ def minor(text: str | None, unit: str = "yuan", times: int = 1) -> int | None:
     """An amount in minor units: `times` as much as the text says, in `unit`, half a fen up.
 
     "49.8750" yuan is 4988 fen, and 9975 twice: it is rounded once, at the end. None for what is
-    not a plain decimal.
+    not a plain decimal of a size that is meant.
     """
     if text is None or not AMOUNT.fullmatch(text):
         return None
-    return int((Decimal(text) * UNITS[unit] * times).quantize(Decimal(1), ROUND_HALF_UP))
+    amount = (Decimal(text) * UNITS[unit] * times).quantize(Decimal(1), ROUND_HALF_UP)
+    return int(amount) if abs(amount) <= MOST else None
 
 
 def cost(text: str | None, unit: str = "yuan", times: int = 1) -> int | None:

@@ -15,7 +15,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from app.core import clock
@@ -291,13 +290,6 @@ def _fields_of(message: Callback) -> dict[str, str]:
     if len(message.body) > BODY_LIMIT:
         raise Forged
     try:
-        form = parse_qsl(
-            message.body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=bool(message.body),
-            errors="strict",
-            max_num_fields=100,
-        )
-        return answers.once([*message.query, *form])  # type: ignore[return-value]
-    except (ValueError, Unreadable):
+        return answers.once([*message.query, *answers.form(message.body)])
+    except Unreadable:
         raise Forged from None

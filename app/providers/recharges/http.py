@@ -7,7 +7,7 @@ about. Answers are believed because of TLS, callbacks because of their signature
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from app.core import clock
 from app.core.money import yuan
@@ -265,16 +265,9 @@ def _fields_of(message: Callback, format_: str) -> Mapping[str, object]:
         if format_ == "query":
             return answers.once(message.query)
         if format_ == "form":
-            pairs = parse_qsl(
-                message.body.decode("ascii"),
-                keep_blank_values=True,
-                strict_parsing=True,
-                errors="strict",
-                max_num_fields=100,
-            )
-            return answers.once(pairs)
+            return answers.once(answers.form(message.body))
         said = answers.parse(message.body) if format_ == "json" else None
-    except (ValueError, Unreadable):
+    except Unreadable:
         raise Forged from None
     if not isinstance(said, Mapping):
         raise Forged

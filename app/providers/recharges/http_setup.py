@@ -119,21 +119,21 @@ class _Reader:
 
     def setup(self) -> Setup:
         for field in FIELDS:
-            if field.is_required and not self._text(field.name):
+            if field.is_required and not self._value(field.name):
                 raise BadConfiguration(field.name, N_("请填写"))
-            if field.choices and self._text(field.name) not in field.choices:
+            if field.choices and self._value(field.name) not in field.choices:
                 raise BadConfiguration(field.name, N_("请从列出的里面选一个"))
         ok, refused, not_found = self._lists("ok_codes", "refused_codes", "not_found_codes")
-        if self._text("code_path") and not ok:
+        if self._value("code_path") and not ok:
             raise BadConfiguration("ok_codes", N_("请填写"))
         signer = self._signer()
         return Setup(
-            merchant=self._text("merchant"),
+            merchant=self._value("merchant"),
             key=self._configuration.secret("key"),
-            time_format=self._text("time_format"),
+            time_format=self._value("time_format"),
             submit=self._message("submit", ORDERING, {"number", "account"}),
             query=self._message("query", ASKING, {"number"}),
-            balance=self._message("balance", COMMON, set()) if self._text("balance_url") else None,
+            balance=self._message("balance", COMMON, set()) if self._value("balance_url") else None,
             signer=signer,
             base=self._base(),
             sign_field=self._name("sign_field", FIELD_NAME),
@@ -144,28 +144,28 @@ class _Reader:
             not_found_codes=not_found,
             states=self._states(),
             paths=self._paths("%s_path"),
-            cost_unit=self._text("cost_unit"),
+            cost_unit=self._value("cost_unit"),
             balance_path=self._path("balance_path"),
-            balance_unit=self._text("balance_unit"),
-            takes_number_once=self._text("takes_number_once") == "yes",
+            balance_unit=self._value("balance_unit"),
+            takes_number_once=self._value("takes_number_once") == "yes",
             not_found_after=self._minutes("not_found_minutes"),
             callback=self._callback(signer),
         )
 
-    def _text(self, field: str) -> str:
+    def _value(self, field: str) -> str:
         return self._values.get(field, "").strip()
 
     def _message(self, prefix: str, allowed: frozenset[str], needed: set[str]) -> Message:
         fields = f"{prefix}_fields"
         lines = tuple(
             self._line(line, allowed, fields)
-            for line in self._text(fields).splitlines()
+            for line in self._value(fields).splitlines()
             if line.strip()
         )
         if len({line.name for line in lines}) != len(lines):
             raise BadConfiguration(fields, N_("同一个字段写了两次"))
         message = Message(
-            self._text(f"{prefix}_method"), self._url(f"{prefix}_url", allowed), lines
+            self._value(f"{prefix}_method"), self._url(f"{prefix}_url", allowed), lines
         )
         if not needed <= message.names:
             raise BadConfiguration(fields, N_("要有 {number}，提交时还要有 {account}"))
@@ -176,7 +176,7 @@ class _Reader:
         name, _, kind = name.strip().partition(":")
         if not equals or not FIELD_NAME.fullmatch(name) or kind not in ("", "int"):
             raise BadConfiguration(field, N_("每行要写成 名称=内容"))
-        if name == self._text("sign_field") and not self._text("sign_header"):
+        if name == self._value("sign_field") and not self._value("sign_header"):
             raise BadConfiguration(field, N_("签名字段会自动加上，不用写"))
         template = Template.read(content.strip(), allowed, field)
         sample = template.fill(dict.fromkeys(template.names, "0"))
@@ -185,7 +185,7 @@ class _Reader:
         return Line(name, template, bool(kind))
 
     def _url(self, field: str, allowed: frozenset[str]) -> Template:
-        text = self._text(field)
+        text = self._value(field)
         template = Template.read(text, allowed, field)
         # What a merchant does not type must not decide whom we call.
         if "{" in urlsplit(text.replace("\\", "/")).netloc:
@@ -199,24 +199,24 @@ class _Reader:
         return template
 
     def _signer(self) -> Signer | None:
-        kind, key = self._text("sign_kind"), self._configuration.secret("key")
+        kind, key = self._value("sign_kind"), self._configuration.secret("key")
         if kind == "none":
             return None
         # An empty key would verify everybody's signature.
         if not key:
             raise BadConfiguration("key", N_("请填写"))
-        if not self._text("sign_field") and not self._text("sign_header"):
+        if not self._value("sign_field") and not self._value("sign_header"):
             raise BadConfiguration("sign_field", N_("请填写"))
         if kind == "rsa-sha256":
             return self._rsa(key)
         if kind == "hmac-sha256":
             return Digest(signing.hmac_sha256(key))
-        if self._text("sign_key_at") == "nowhere":
+        if self._value("sign_key_at") == "nowhere":
             raise BadConfiguration("sign_key_at", N_("MD5 签名里一定要有密钥"))
         return Digest(signing.md5, is_upper=kind == "md5-upper")
 
     def _rsa(self, key: Secret) -> Signer:
-        theirs = self._text("callback_key")
+        theirs = self._value("callback_key")
         try:
             private = signing.private_key(key)
         except BadSigningKey:
@@ -229,27 +229,27 @@ class _Reader:
             ) from None
 
     def _base(self) -> Base:
-        key_at = self._text("sign_key_at")
-        if self._text("sign_kind") == "rsa-sha256" and key_at != "nowhere":
+        key_at = self._value("sign_key_at")
+        if self._value("sign_kind") == "rsa-sha256" and key_at != "nowhere":
             raise BadConfiguration("sign_key_at", N_("RSA 请选 nowhere"))
-        if key_at == "as_field" and not self._text("sign_key_name"):
+        if key_at == "as_field" and not self._value("sign_key_name"):
             raise BadConfiguration("sign_key_name", N_("请填写"))
         return Base(
-            has_marks=self._text("sign_joint") == "k=v&k=v",
+            has_marks=self._value("sign_joint") == "k=v&k=v",
             key_at=key_at,
-            key_name=self._text("sign_key_name"),
-            skips_empty=self._text("sign_empty") == "no",
-            without=self._list("sign_without") | {self._text("sign_field")},
+            key_name=self._value("sign_key_name"),
+            skips_empty=self._value("sign_empty") == "no",
+            without=self._list("sign_without") | {self._value("sign_field")},
         )
 
     def _name(self, field: str, pattern: re.Pattern[str]) -> str:
-        text = self._text(field)
+        text = self._value(field)
         if text and not pattern.fullmatch(text):
             raise BadConfiguration(field, N_("名称里有不能用的字符"))
         return text
 
     def _path(self, field: str) -> str:
-        text = self._text(field)
+        text = self._value(field)
         if text and not PATH.fullmatch(text):
             raise BadConfiguration(field, N_("路径要写成 data.state 这样"))
         return text
@@ -259,7 +259,7 @@ class _Reader:
         return Paths(**{name: self._path(pattern % name) for name in names})
 
     def _list(self, field: str) -> frozenset[str]:
-        return frozenset(filter(None, re.split(r"[\s,，、]+", self._text(field))))
+        return frozenset(filter(None, re.split(r"[\s,，、]+", self._value(field))))
 
     def _lists(self, *fields: str) -> list[frozenset[str]]:
         """Lists of which no two may have the same value: it would mean two things."""
@@ -281,25 +281,25 @@ class _Reader:
         }
 
     def _minutes(self, field: str) -> timedelta:
-        text = self._text(field)
+        text = self._value(field)
         if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MOST_MINUTES:
             raise BadConfiguration(field, N_("要填 1 到 10080 的整数"))
         return timedelta(minutes=int(text))
 
     def _callback(self, signer: Signer | None) -> CallbackSetup:
         setup = CallbackSetup(
-            format=self._text("callback_format"),
+            format=self._value("callback_format"),
             paths=self._paths("callback_%s"),
             time=self._path("callback_time"),
-            answer=self._text("callback_answer"),
+            answer=self._value("callback_answer"),
         )
         if setup.format == "none":
             return setup
         if signer is None:
             raise BadConfiguration("callback_format", N_("没有签名的回调谁都能伪造，请选 none"))
-        if self._text("sign_kind") == "rsa-sha256" and not self._text("callback_key"):
+        if self._value("sign_kind") == "rsa-sha256" and not self._value("callback_key"):
             raise BadConfiguration("callback_key", N_("请填写"))
         for field in ("callback_number", "callback_state"):
-            if not self._text(field):
+            if not self._value(field):
                 raise BadConfiguration(field, N_("请填写"))
         return setup

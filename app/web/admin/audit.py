@@ -1,8 +1,6 @@
 """The audit log: who did what to what, and why."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, Response
@@ -10,8 +8,8 @@ from flask_babel import gettext as _
 
 from app.core.audit import AuditEntry
 from app.core.errors import N_
-from app.domain.accounts import queries
 from app.web.access import staff
+from app.web.admin.actors import named
 from app.web.admin.audit_words import ACTIONS, SUBJECTS, action_words
 from app.web.admin.export import Column, local
 from app.web.admin.listing import Choice, Days, Listing, Search, Sort
@@ -98,20 +96,8 @@ def index() -> Response:
     return LIST.answer(
         sa.select(AuditEntry),
         "admin/audit.html",
-        beside=lambda rows: {"actors": actors_of(rows)},
+        beside=lambda rows: {"actors": named(entry.actor for entry in rows)},
         action_words=action_words,
         details=details,
         subjects=SUBJECTS,
     )
-
-
-def actors_of(entries: Sequence[Any]) -> dict[str, str]:
-    """What to call each actor of these entries: a person by name, the rest as they are."""
-    ids = {
-        actor: int(actor.removeprefix("person:"))
-        for actor in {entry.actor for entry in entries}
-        if re.fullmatch(r"person:\d+", actor)
-    }
-    names = queries.names_of(list(ids.values()))
-    known = {actor: names.get(person_id, actor) for actor, person_id in ids.items()}
-    return {"guest": _("访客"), "system": _("系统")} | known

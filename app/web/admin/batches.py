@@ -12,13 +12,13 @@ from app.core import clock
 from app.core.audit import AuditEntry
 from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
-from app.domain.accounts.models import Person
 from app.domain.catalog import preferences, queries
 from app.domain.catalog.models import Product
 from app.domain.vault import batches
 from app.domain.vault.models import Batch, BatchState, Import
 from app.web import state_words
 from app.web.access import staff
+from app.web.admin.actors import named
 from app.web.admin.audit_words import action_words
 from app.web.admin.export import Column, local, yuan
 from app.web.admin.listing import Choice, Days, Listing, Search, Sort
@@ -176,17 +176,7 @@ def _timeline(batch: Batch) -> list[Entry]:
         .where(AuditEntry.subject == "batches", AuditEntry.subject_id == batch.id)
         .order_by(AuditEntry.id.desc())
     ).all()
-    names = _names([*(act.actor for act in acts), batch.created_by])
-    entries = [
-        Entry(action_words(act.action), act.at, names.get(act.actor, act.actor), act.reason)
-        for act in acts
-    ]
-    creator = names.get(batch.created_by, batch.created_by)
-    return [*entries, Entry(action_words("batch.create"), batch.created_at, creator, "")]
-
-
-def _names(actors: Sequence[str]) -> dict[str, str]:
-    """Actor → name, of those who are people."""
-    ids = [int(actor.removeprefix("person:")) for actor in actors if actor.startswith("person:")]
-    rows = session.execute(sa.select(Person.id, Person.name).where(Person.id.in_(ids)))
-    return {f"person:{person_id}": name for person_id, name in rows}
+    who = named([*(act.actor for act in acts), batch.created_by])
+    entries = [Entry(action_words(act.action), act.at, who[act.actor], act.reason) for act in acts]
+    created = Entry(action_words("batch.create"), batch.created_at, who[batch.created_by], "")
+    return [*entries, created]

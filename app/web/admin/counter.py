@@ -77,6 +77,9 @@ def create_use() -> Response:
         flash(_("请重新扫码"), "bad")
         return redirect(url_for("admin.counter.show"), 303)  # type: ignore[return-value]
     code_id, step = scanned
+    if step is not None and not passes.is_recent(step):
+        flash(_("扫码后过了太久，请让顾客重新出示"), "bad")
+        return redirect(url_for("admin.counter.show"), 303)  # type: ignore[return-value]
     try:
         use = transaction(partial(service.take_use, code_id, key, shown_step=step))
         flash(_("已核销第 %(n)s 次", n=use.use_number), "good")

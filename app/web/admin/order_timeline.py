@@ -12,10 +12,14 @@ from app.core.db import session
 from app.core.errors import N_
 from app.core.states import StateChange
 from app.domain.accounts.models import Person
+from app.domain.messages import queries as messages
+from app.domain.messages.models import Kind
 from app.domain.orders import queries
 from app.domain.orders.models import Order, PaymentEvent
 from app.domain.recharges import queries as recharges
 from app.domain.vault.models import Code, Reveal
+from app.web.admin.actors import kind_words
+from app.web.state_words import look_of
 
 TITLES = {
     ("orders", "closing"): N_("订单开始关闭"),
@@ -67,6 +71,14 @@ VERDICTS = {
     "late": N_("订单关闭后到账"),
     "second": N_("同一订单重复付款"),
 }
+TOLD = {
+    Kind.PAID: N_("告诉买家：已付款"),
+    Kind.ARRIVED: N_("告诉买家：已到货"),
+    Kind.FAILED: N_("告诉买家：没能送达，正在退款"),
+    Kind.REFUNDED: N_("告诉买家：退款已退回"),
+    Kind.EXPIRING: N_("告诉买家：快到期了"),
+}
+CHANNELS = {"smtp": N_("邮件"), "sms": N_("短信"), "console": N_("写入日志")}
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ def timeline_of(order: Order) -> list[Entry]:
         *_acts(subjects, names),
         *_reveals(lines, names),
         *_messages(payments),
+        *_told(order),
         Entry(order.created_at, _("下单"), "", "", ""),
     ]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
@@ -146,6 +159,16 @@ def _messages(payments: Sequence[int]) -> Iterator[Entry]:
         yield Entry(event.received_at, _(VERDICTS[event.verdict]), tone, "", event.trade_number)
 
 
+def _told(order: Order) -> Iterator[Entry]:
+    for message in messages.of_order(order.id):
+        look = look_of("message", message.state)
+        tone = look.tone if look.tone in ("good", "wait", "bad") else ""
+        way = _(CHANNELS.get(message.channel, message.channel))
+        parts = (look.word, way, message.recipient_masked, message.reason)
+        note = " · ".join(part for part in parts if part)
+        yield Entry(message.sent_at or message.created_at, _(TOLD[message.kind]), tone, "", note)
+
+
 def _about(
     model: type[StateChange] | type[AuditEntry], subjects: dict[str, list[int]]
 ) -> sa.ColumnElement[bool]:
@@ -167,14 +190,6 @@ def _names() -> dict[str, str]:
 def _who(actor: str, names: dict[str, str]) -> str:
     if actor in names:
         return names[actor]
-    kind = actor.partition(":")[0]
-    words = {
-        "guest": _("买家"),
-        "person": _("买家"),
-        "channel": _("支付渠道"),
-        "provider": _("供应商"),
-        "job": _("系统"),
-        "system": _("系统"),
-        "command": _("命令行"),
-    }
-    return words.get(kind, actor)
+    # Whoever is not staff and acts on an order is its buyer, signed in or not.
+    is_buyer = actor.partition(":")[0] in ("guest", "person")
+    return _("买家") if is_buyer else kind_words(actor)

@@ -18,6 +18,7 @@ from app.domain.catalog import preferences
 from app.domain.catalog.models import Product, ProductKind, ProductState, RechargeProvider
 from app.domain.orders.models import (
     Order,
+    OrderLine,
     OrderState,
     Payment,
     PaymentState,
@@ -79,9 +80,16 @@ def _with_transfer_to_confirm() -> sa.ColumnElement[bool]:
 
 
 def _undelivered() -> sa.ColumnElement[bool]:
+    # A recharge takes as long as its provider does, and has a review of its own.
+    has_codes_owed = sa.exists().where(
+        OrderLine.order_id == Order.id,
+        OrderLine.delivered_at.is_(None),
+        OrderLine.kind != ProductKind.RECHARGE,
+    )
     return sa.and_(
         Order.state.in_([OrderState.PAID, OrderState.FULFILLING]),
         Order.paid_at < clock.now() - DELIVERY_OVERDUE,
+        has_codes_owed,
     )
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 import segno
 
-from app.core.db import session
 from app.domain.catalog.models import PASSES, ProductKind
 from app.domain.orders.models import Order, OrderLine
 from app.domain.recharges import queries as recharges
@@ -143,6 +142,33 @@ def code_view(code_id: int) -> CodeView:
     )
 
 
+@dataclass(frozen=True)
+class UsesLeft:
+    """How many uses a line's passes have left, of how many."""
+
+    left: int
+    total: int
+
+
+def uses_left(orders: Sequence[Order]) -> dict[int, UsesLeft]:
+    """What is left of every pass with a number of uses among these orders, by line."""
+    lines = [
+        line
+        for order in orders
+        for line in order.lines
+        if line.kind in PASSES and line.delivered_at is not None
+    ]
+    if not lines:
+        return {}
+    used = redemptions.counted_uses_of([line.id for line in lines])
+    totals = {line.id: redemptions.policy_of(line).uses_total for line in lines}
+    return {
+        line.id: UsesLeft(total * line.quantity - used.get(line.id, 0), total * line.quantity)
+        for line in lines
+        if (total := totals[line.id]) is not None
+    }
+
+
 def _recharge(standing: Standing) -> RechargeView | None:
     """What a code was redeemed for, or what nobody could deliver while it can be tried again."""
     found = standing.found
@@ -162,8 +188,3 @@ def _recharge(standing: Standing) -> RechargeView | None:
 def is_moving(views: Sequence[CodeView]) -> bool:
     """Whether any of them changes by itself: the page that shows it asks again."""
     return any(use.state == RedemptionState.PENDING for view in views for use in view.uses)
-
-
-def forget() -> None:
-    """Read everything afresh: a redemption has just changed it."""
-    session.expire_all()

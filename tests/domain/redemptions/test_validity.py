@@ -159,6 +159,7 @@ def test_what_ends_before_it_starts_never_comes() -> None:
         (DAYTIME, "05-04 09:00", "yes"),
         (DAYTIME, "05-04 17:59", "yes"),
         (DAYTIME, "05-04 18:00", "outside-hours, 05-05 09:00"),
+        (MEALS, "05-04 08:00", "outside-hours, 05-04 09:00"),
         (MEALS, "05-04 12:00", "outside-hours, 05-04 18:00"),
         (Policy(hours=hours("00:00–00:00")), "05-04 00:00", "yes"),
         (Policy(hours=hours("12:00–00:00")), "05-04 23:59", "yes"),
@@ -245,3 +246,45 @@ def test_moments_in_local_time_are_the_same_moments() -> None:
     assert judge(policy, History(used_at=(first,)), again, BERLIN).slug == "code-expired"
     assert judge(policy, History(), first, BERLIN).allowed
     assert judge(Policy(min_gap="PT1H"), History(used_at=(first,)), again, BERLIN).allowed
+
+
+# In the database
+
+KEPT = {
+    "format": 1,
+    "anchor": "sold",
+    "start_at": "2026-04-30T16:00:00+00:00",
+    "end_at": None,
+    "delay": "PT12H",
+    "duration": "P1M",
+    "end_of_day": True,
+    "weekdays": [5, 6],
+    "hours": [["22:00", "02:00"]],
+    "blackout": ["2026-05-05", "2026-05-08"],
+    "uses_total": 10,
+    "uses_per_day": None,
+    "min_gap": "PT2H",
+    "undo_minutes": 15,
+}
+
+
+def test_rules_are_kept_in_this_form() -> None:
+    """Rows of this form are in shops' databases: another form is another format."""
+    policy = Policy(
+        anchor=Anchor.SOLD,
+        start_at=datetime(2026, 5, 1, tzinfo=SHANGHAI),
+        delay="PT12H",
+        duration="P1M",
+        weekdays=frozenset({6, 5}),
+        hours=hours("22:00–02:00"),
+        blackout=MAY_8 | MAY_5,
+        uses_total=10,
+        min_gap="PT2H",
+    )
+    assert policy.to_json() == KEPT
+    assert Policy.from_json(KEPT) == policy
+
+
+def test_rules_of_later_code_are_not_guessed_at() -> None:
+    with pytest.raises(ValueError, match="format 2"):
+        Policy.from_json({**KEPT, "format": 2})
