@@ -15,18 +15,19 @@ import httpx
 
 from app.core import clock
 from app.core.processes import die_with_parent
+from app.one_machine import is_free
 from app.providers.callbacks import Callback
-from tests.servers import ROOT, free_port, wait_until
+from tests.servers import ROOT, steady_port, wait_until
 
 
 @dataclass
 class Process:
-    """`python -m MODULE` on a free port."""
+    """`python -m MODULE` on a port that it can have again after a kill."""
 
     module: str
     data: Path
     environment: dict[str, str]
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=steady_port)
     process: "subprocess.Popen[bytes] | None" = None
     # Where what it prints goes, if not to the tests' own output.
     log: Path | None = None
@@ -46,7 +47,12 @@ class Process:
                 stderr=opened.enter_context(self.log.open("ab")) if self.log else None,
                 preexec_fn=die_with_parent,
             )
-        wait_until(self.is_up, self.module)
+        wait_until(self._has_begun, self.module, within=60)
+
+    def _has_begun(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.module} ended at once"
+        return self.is_up()
 
     def is_up(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
@@ -58,7 +64,7 @@ class Process:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
-        wait_until(lambda: not self.is_up(), "the worker's end")
+        wait_until(lambda: is_free("127.0.0.1", self.port), "the worker's end")
 
     def stop(self) -> None:
         assert self.process is not None

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.core.processes import die_with_parent
+from app.one_machine import OUTSIDE_PORTS, is_free
 
 ROOT = Path(__file__).parent.parent
 # What decides about a shop; the one under test is told by the test alone.
@@ -49,6 +51,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def steady_port() -> int:
+    """A free port that stays free while its server is dead: no outgoing connection is given it."""
+    drawn = secrets.SystemRandom().sample(OUTSIDE_PORTS, 100)
+    return next(port for port in drawn if is_free("127.0.0.1", port))
 
 
 @contextlib.contextmanager
@@ -256,6 +264,7 @@ class Shop:
     data_dir: Path
     environment: dict[str, str]
     process: "subprocess.Popen[bytes]"
+    spent: set[str] = field(default_factory=set)
 
     @property
     def log(self) -> Path:
@@ -273,7 +282,11 @@ class Shop:
         return sign_ins
 
     def one_time_code(self) -> str:
-        return pyotp.TOTP(self.demo["admin"]["totp_secret"]).now()
+        """The owner's; each is good once, so it waits for one that was not given out before."""
+        totp = pyotp.TOTP(self.demo["admin"]["totp_secret"])
+        wait_until(lambda: totp.now() not in self.spent, "a new one-time code", within=40)
+        self.spent.add(code := totp.now())
+        return code
 
     def flask(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """`flask --app wsgi …` on this shop; its settings are changed by those given."""

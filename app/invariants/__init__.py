@@ -61,6 +61,7 @@ CHECKS = (
     Check(5, "every open payment is watched", orders.nothing_is_forgotten),
     Check(5, "one live attempt a recharge, delivered once", benefits.attempts_are_single),
     Check(5, "every open recharge is carried on", benefits.recharges_are_carried),
+    Check(5, "what failed or was refunded is paid back and gone", benefits.failures_are_paid_back),
     Check(5, "every message under way is carried on", messages.messages_are_carried),
     Check(8, "codes open under what they are bound to", orders.codes_open),
     Check(9, "no work is overdue", orders.outbox_is_on_time),

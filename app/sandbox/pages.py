@@ -86,7 +86,7 @@ def _page(state: str, link: PayLink | None = None) -> Response:
         seconds=max(0, int(link.expires_at - now())) if link else 0,
         language=language,
         words=words(language),
-        version=ASSETS.version,
+        assets=f"/assets/{ASSETS.version}",
     )
     response = Response(text, STATUSES.get(state, 200))
     response.headers["Content-Security-Policy"] = _policy(link)

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
-from app.simulator.urls import is_web
+from app.outside.urls import is_web
 
 WAYS_DOWN = ("", "refuses", "cuts")
 LONGEST_LATENCY = 60_000

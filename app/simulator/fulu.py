@@ -79,6 +79,7 @@ ENVELOPE = (
     ("biz_content", 1017, "", 0),
 )
 IS_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,50}")
+IS_WHOLE = re.compile(r"[0-9]{1,12}")
 
 routes = Blueprint("fulu", __name__, url_prefix="/fulu")
 routes.before_request(door.pass_through)
@@ -117,7 +118,8 @@ def add_order(asking: Asking) -> Said:
     number, account = _text(asking, "customer_order_no"), _text(asking, "charge_account").strip()
     quantity = _whole(asking, "buy_num")
     sku = str(_whole(asking, "product_id"))
-    if not IS_NUMBER.fullmatch(number) or not account or not 0 < quantity <= MOST:
+    is_account = bool(account) and account.isprintable()
+    if not IS_NUMBER.fullmatch(number) or not is_account or not 0 < quantity <= MOST:
         raise Refused(4000)
     with here().record.unit() as db:
         url = Conditions.now(db).fulu_notify_url
@@ -127,8 +129,11 @@ def add_order(asking: Asking) -> Said:
 
 
 def show_order(asking: Asking) -> Said:
+    number = _text(asking, "customer_order_no")
+    if not IS_NUMBER.fullmatch(number):
+        raise Refused(4011)
     with here().record.unit() as db:
-        verdict = orders.ask(db, _text(asking, "customer_order_no"))
+        verdict = orders.ask(db, number)
     return _said(verdict)
 
 
@@ -213,7 +218,9 @@ def _genuine() -> tuple[str, Asking]:
     if envelope["app_key"] != here().merchant:
         raise Refused(1006)
     expected = signing.fulu(signing.fulu_secret(here().key), envelope)
-    if not hmac.compare_digest(expected.encode(), envelope["sign"].encode()):
+    if not hmac.compare_digest(
+        expected.encode(), envelope["sign"].encode("utf-8", "surrogatepass")
+    ):
         raise Refused(1016)
     return envelope["method"], _read(envelope["biz_content"])
 
@@ -246,9 +253,9 @@ def _text(asking: Asking, name: str) -> str:
 
 def _whole(asking: Asking, name: str) -> int:
     value = asking.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
+    if isinstance(value, bool) or not IS_WHOLE.fullmatch(str(value)):
         raise Refused(1018)
-    return int(value)
+    return int(str(value))
 
 
 def _said(verdict: Verdict) -> Said:

@@ -7,6 +7,7 @@ yuan in an answer and texts with four decimals in a callback; times are Beijing'
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from app.core.crypto import Secret
@@ -37,7 +38,7 @@ def standing(order: Order) -> dict[str, object]:
         "product_name": item.name,
         "charge_account": order.account,
         "buy_num": order.quantity,
-        "order_price": order.cost / 100,
+        "order_price": float(each(order.cost, order.quantity)),
         "order_type": DIRECT,
         "order_state": STATES[order.state],
         "create_time": time_text(order.taken_at),
@@ -60,7 +61,7 @@ def callback(said: Mapping[str, object], key: Secret, _now: float) -> dict[str, 
         "order_status": STATES[str(said["state"])],
         "recharge_description": str(said["message"]),
         "product_id": str(said["sku"]),
-        "price": four_decimals(int(str(said["cost"]))),
+        "price": each(int(str(said["cost"])), int(str(said["quantity"]))),
         "buy_num": str(said["quantity"]),
         "operator_serial_number": str(said["serial"]),
     }
@@ -72,7 +73,6 @@ def time_text(at: float | None) -> str:
     return "" if at is None else f"{datetime.fromtimestamp(at, ZONE):{TIME}}"
 
 
-def four_decimals(amount: int) -> str:
-    """4987 fen → "49.8700"."""
-    whole, part = divmod(amount, 100)
-    return f"{whole}.{part:02d}00"
+def each(cost: int, quantity: int) -> str:
+    """Fulu's prices are those of one piece, in yuan: 9974 fen for two → "49.8700"."""
+    return f"{Decimal(cost) / quantity / 100:.4f}"

@@ -59,7 +59,7 @@ def show() -> Response:
         "simulator/control.html",
         language=language,
         words=words(language),
-        version=ASSETS.version,
+        assets=f"/control/assets/{ASSETS.version}",
         merchant=here().merchant,
         deposit=yuan(deposit),
         executed=executed,

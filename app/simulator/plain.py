@@ -10,13 +10,13 @@ import re
 from flask import Blueprint, Response, jsonify, request
 
 from app.outside.record import now
+from app.outside.urls import is_web
 from app.simulator import door, orders, signing
 from app.simulator.goods import GOODS
 from app.simulator.orders import Asked
 from app.simulator.plain_messages import plain_yuan, standing
 from app.simulator.provider import here
 from app.simulator.troubles import spoil
-from app.simulator.urls import is_web
 
 WINDOW = 600
 IS_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -24,4 +24,5 @@ def fulu(secret: Secret, fields: Mapping[str, object]) -> str:
     """MD5 over the sorted characters of the compact JSON, then the secret."""
     signed = {name: value for name, value in fields.items() if name != "sign"}
     text = json.dumps(signed, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.md5(f"{''.join(sorted(text))}{secret.reveal()}".encode()).hexdigest()  # noqa: S324  theirs
+    whole = f"{''.join(sorted(text))}{secret.reveal()}".encode("utf-8", "surrogatepass")
+    return hashlib.md5(whole).hexdigest()  # noqa: S324  theirs

@@ -18,7 +18,10 @@ COLUMNS = ("number", "reference", "sku", "account", "quantity", "cost", "state",
 def day(text: str) -> tuple[float, float]:
     """When a day (2026-11-24) begins and ends; raises ValueError."""
     start = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=ZONE)
-    return start.timestamp(), (start + timedelta(days=1)).timestamp()
+    try:
+        return start.timestamp(), (start + timedelta(days=1)).timestamp()
+    except OverflowError:
+        raise ValueError("beyond the calendar") from None
 
 
 def between(db: sqlite3.Connection, start: float, end: float) -> list[Order]:

@@ -2,7 +2,7 @@
 
 WORDS = {
     "zh": {
-        "title": "充值供应商模拟器",
+        "house": "充值供应商模拟器",
         "test": "测试用",
         "note": "这里模拟一家充值供应商，不会动用真钱，也不会充值到任何账号。",
         "merchant": "商户号",
@@ -64,7 +64,7 @@ WORDS = {
         "case_6002": "拒绝：余额不足",
     },
     "en": {
-        "title": "Recharge provider simulator",
+        "house": "Recharge provider simulator",
         "test": "For testing",
         "note": "It plays a recharge provider. No real money moves and no account gets anything.",
         "merchant": "Merchant",

@@ -31,6 +31,11 @@ def advice(answer: Answer) -> str:
     return _(answer.advice) % _filled(answer.params)
 
 
+def said(answer: Answer) -> str:
+    """Why not and what to do about it, in one go."""
+    return _("%(why)s。%(advice)s", why=why_not(answer), advice=advice(answer))
+
+
 def _filled(params: Mapping[str, Any]) -> dict[str, str]:
     return {name: _written(name, value) for name, value in params.items()}
 
@@ -55,11 +60,11 @@ def span(text: str) -> str:
     parts = []
     years, months = divmod(duration.months, 12)
     if years:
-        parts.append(_("%(n)s 年", n=years))
+        parts.append(_("1 年") if years == 1 else _("%(n)s 年", n=years))
     if months:
-        parts.append(_("%(n)s 个月", n=months))
+        parts.append(_("1 个月") if months == 1 else _("%(n)s 个月", n=months))
     if duration.days:
-        parts.append(_("%(n)s 天", n=duration.days))
+        parts.append(_("1 天") if duration.days == 1 else _("%(n)s 天", n=duration.days))
     if duration.time:
         parts.append(format_timedelta(duration.time, threshold=1.5))
     return " ".join(parts)

@@ -234,7 +234,7 @@ def test_a_statement_of_another_day_is_empty(simulator: Simulator) -> None:
     url = f"{simulator.url}/control/statement"
 
     assert len(simulator.http.get(url, params={"day": "2001-01-01"}).text.splitlines()) == 1
-    for day in ("today", "", "2001-13-01"):
+    for day in ("today", "", "2001-13-01", "9999-12-31"):
         assert simulator.http.get(url, params={"day": day}).status_code == 400
 
 

@@ -65,6 +65,22 @@ def test_an_envelope_that_is_not_right(
     assert code(simulator.fulu, envelope | {name: value}) == expected
 
 
+def test_half_a_character_breaks_nothing(simulator: Simulator, number: str) -> None:
+    half = json.loads('"\\ud800"')
+    order = json.dumps(direct(number, charge_account=half))
+
+    def said(changes: dict[str, object]) -> object:
+        envelope = simulator.fulu.envelope("fulu.order.direct.add", {}) | changes
+        sign = signing.fulu(signing.fulu_secret(Secret(KEY)), envelope)
+        content = json.dumps({"sign": sign, **envelope})
+        answer = simulator.http.post(f"{simulator.url}/fulu/api/getway", content=content)
+        return answer.json()["code"]
+
+    assert said({"app_auth_token": half}) == 1018
+    assert said({"biz_content": order}) == 4000
+    assert said({"sign": half}) == 1016
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff"])
 def test_what_is_no_envelope(simulator: Simulator, body: bytes) -> None:
     answer = simulator.http.post(f"{simulator.url}/fulu/api/getway", content=body)
@@ -101,6 +117,8 @@ def test_what_was_changed_on_its_way_is_refused(simulator: Simulator, number: st
         ({"product_id": None}, 1018),
         ({"product_id": "x"}, 1018),
         ({"product_id": True}, 1018),
+        ({"product_id": "1" * 5000}, 1018),
+        ({"product_id": [1]}, 1018),
         ({"customer_order_no": ""}, 1018),
         ({"customer_order_no": 5}, 1018),
         ({"customer_order_no": "R" * 51}, 4000),

@@ -8,7 +8,10 @@ from app.simulator.pages import TONES
 from app.simulator.words import WORDS
 from tests.servers import ROOT
 
-PAGE = (ROOT / "templates" / "simulator" / "control.html").read_text()
+PAGE = "".join(
+    (ROOT / "templates" / name).read_text()
+    for name in ("outside/layout.html", "simulator/control.html")
+)
 
 
 def test_both_languages_have_every_word() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -169,7 +170,7 @@ class Fulu:
             FULU_STATES[order["order_state"]],
             order["customer_order_no"],
             order["order_id"],
-            round(order["order_price"] * 100),
+            round(order["order_price"] * 100 * order["buy_num"]),
             order["operator_serial_number"],
         )
 
@@ -192,7 +193,7 @@ def read_fulu(form: Mapping[str, str]) -> Heard | None:
         FULU_STATES[form["order_status"]],
         form["customer_order_no"],
         form["order_id"],
-        fen(form["price"].removesuffix("00")),
+        round(Decimal(form["price"]) * 100 * int(form["buy_num"])),
         form["operator_serial_number"],
     )
 

@@ -18,7 +18,9 @@ from app.domain.ledger.models import (
 )
 from app.domain.ledger.rules import check_lines, kind_of, would_go_negative
 
-_ADD_ENTRIES = sa.insert(db.table_of(LedgerEntry))
+_ENTRIES = db.table_of(LedgerEntry)
+# With RETURNING many rows are one statement.
+_ADD_ENTRIES = sa.insert(_ENTRIES).returning(_ENTRIES.c.id)
 _BALANCES = db.table_of(LedgerBalance)
 _AFTER = _BALANCES.c.balance + sa.bindparam("amount")
 # `side` is 1 when the balance must stay a debit, -1 when a credit, 0 when it may be either.

@@ -238,10 +238,15 @@ def open_problem(order_id: int) -> Problem | None:
     )
 
 
+_PAYMENTS = db.table_of(Payment)
+_OF_TRADE = sa.select(_PAYMENTS.c.id).where(
+    _PAYMENTS.c.channel == sa.bindparam("channel"),
+    _PAYMENTS.c.trade_number == sa.bindparam("trade_number"),
+)
+
+
 def payment_of_trade(channel: str, trade_number: str) -> int | None:
     """Which payment a channel's trade has paid already."""
-    return session.scalar(
-        sa.select(Payment.id).where(
-            Payment.channel == channel, Payment.trade_number == trade_number
-        )
-    )
+    named = {"channel": channel, "trade_number": trade_number}
+    found: int | None = db.execute(_OF_TRADE, named).scalar()
+    return found

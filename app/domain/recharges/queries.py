@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from app.core import clock
 from app.core.db import session
 from app.core.errors import N_, NotFound
 from app.domain.catalog.models import Offer, RechargeProvider
 from app.domain.orders import queries as orders
 from app.domain.orders.models import OrderLine
-from app.domain.recharges.models import Attempt, AttemptState, Call, Recharge
+from app.domain.recharges.models import OPEN, Attempt, AttemptState, Call, Recharge
 from app.domain.recharges.rules import Health, Load
 from app.domain.redemptions.models import Redemption
 
@@ -60,6 +59,12 @@ def attempts_of(recharge_id: int) -> list[Attempt]:
             sa.select(Attempt).where(Attempt.recharge_id == recharge_id).order_by(Attempt.id)
         )
     )
+
+
+def has_open_attempts(provider_id: int) -> bool:
+    """Whether the provider may still settle something that it was asked for."""
+    found = sa.select(Attempt.id).where(Attempt.provider_id == provider_id, Attempt.state.in_(OPEN))
+    return session.scalar(found.limit(1)) is not None
 
 
 def find_attempt(number: str) -> Attempt | None:
@@ -172,5 +177,7 @@ def _is_under_way(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(Attempt.state == AttemptState.SENDING, Attempt.sent_at > now - FORGOTTEN)
 
 
-def waiting_since(recharge: Recharge) -> timedelta:
-    return clock.now() - recharge.created_at
+def queued_since(recharge: Recharge) -> datetime:
+    """Since when it waits for somebody to ask: its beginning, or its last attempt's end."""
+    ends = [attempt.settled_at for attempt in attempts_of(recharge.id) if attempt.settled_at]
+    return max([recharge.created_at, *ends])

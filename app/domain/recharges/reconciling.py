@@ -69,7 +69,7 @@ def read(content: bytes) -> list[TheirRow]:
     if number is None or state is None:
         raise Refusal(N_("文件第一行要有列名，至少包括 number 和 state"), field="file")
     found = []
-    for line, row in enumerate(rows, 2):
+    for line, row in enumerate(_readable(rows), 2):
         if line > MOST_ROWS:
             raise Refusal(N_("一个文件最多 %(most)s 行"), field="file", most=MOST_ROWS)
         if not (row[number] or "").strip():
@@ -78,6 +78,13 @@ def read(content: bytes) -> list[TheirRow]:
             TheirRow(row[number].strip(), (row[state] or "").strip(), _cost(row, cost, line))
         )
     return found
+
+
+def _readable(rows: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error:
+        raise Refusal(N_("文件不是 CSV，请另存为 CSV 后再导入"), field="file") from None
 
 
 def take(provider_id: int, day: date, theirs: Sequence[TheirRow]) -> Statement:
@@ -157,8 +164,9 @@ def _difference(row: TheirRow, attempt: Attempt | None) -> str:
         return "only_theirs"
     if row.is_delivered != (attempt.state == AttemptState.DELIVERED):
         return "state"
-    ours = attempt.expected_cost if attempt.cost is None else attempt.cost
-    if row.is_delivered and row.cost is not None and row.cost != ours:
+    # What was agreed, not what they said when they delivered: that would agree with itself.
+    off = 0 if row.cost is None else abs(row.cost - attempt.expected_cost)
+    if row.is_delivered and off > attempt.recharge.quantity:
         return "cost"
     return ""
 

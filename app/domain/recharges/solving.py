@@ -9,11 +9,12 @@ from datetime import date
 from app.core.db import session
 from app.core.errors import N_, Conflict, NotFound
 from app.domain.orders import queries as orders
-from app.domain.orders import refunding
 from app.domain.orders import service as orders_service
 from app.domain.orders.models import Order, OrderLine, Problem
 from app.domain.orders.rules import refundable
 from app.domain.recharges import queries, service
+from app.domain.redemptions import aftersales
+from app.domain.redemptions import queries as redemptions
 from app.domain.vault import queries as vault
 from app.domain.vault.models import CodeState
 
@@ -27,12 +28,12 @@ def replace_codes(problem_id: int, answer: str, today: date) -> None:
         (line, code)
         for line in orders.lines_of(order.id)
         for code in vault.codes_of([line.id])
-        if code.state == CodeState.SOLD
+        if code.state == CodeState.SOLD and not redemptions.uses_of(code.id)
     ]
     if not bad:
         raise Conflict(N_("这个订单没有可以更换的卡密"))
     for line, code in bad:
-        orders_service.replace_code(order.id, code.id, line.id, _reason(problem_id), today)
+        aftersales.replace_code(order.id, code.id, line.id, _reason(problem_id), today)
     orders_service.answer_problem(problem_id, answer)
 
 
@@ -42,9 +43,11 @@ def refund_all(problem_id: int, answer: str) -> None:
     left = [(line, refundable(line.amount, line.refunded)) for line in orders.lines_of(order.id)]
     if not any(amount for _, amount in left):
         raise Conflict(N_("这个订单已经全部退款"))
+    if any(aftersales.was_used(line.id) for line, _ in left):
+        raise Conflict(N_("这个订单的卡密已经用过，请核对后在下面手工退款"))
     for line, amount in left:
         if amount:
-            refunding.request_refund(order.id, line.id, amount, _reason(problem_id))
+            aftersales.request_refund(order.id, line.id, amount, _reason(problem_id))
     orders_service.answer_problem(problem_id, answer)
 
 

@@ -94,7 +94,9 @@ def take_use(code_id: int, key: str, *, shown_step: int | None = None) -> Redemp
     if already is not None:
         return already
     found = _usable(code_id, *PASSES)
-    if shown_step is not None and any(use.shown_step == shown_step for use in found.uses):
+    if shown_step is not None and any(
+        use.shown_step == shown_step for use in queries.history_of(code_id)
+    ):
         raise Conflict(N_("这个二维码刚刚已经核销过，请让顾客刷新后再扫"))
     use = _use(found, Way.COUNTER, key, RedemptionState.SUCCEEDED)
     use.shown_step = shown_step
@@ -188,7 +190,8 @@ def _why_not(found: Found, judgement: Judgement) -> Answer | None:
     """The first reason in the order of field-notes §1.2, or None."""
     if found.product.kind == ProductKind.KEY:
         return answers.ELSEWHERE
-    if found.code.state == CodeState.VOID or found.batch.state == BatchState.VOID:
+    # Voiding a batch voids what is on the shelf; what was sold stays its buyer's.
+    if found.code.state == CodeState.VOID:
         return answers.VOID
     if found.code.state == CodeState.FROZEN or found.batch.state == BatchState.FROZEN:
         return answers.FROZEN

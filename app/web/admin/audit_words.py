@@ -61,6 +61,7 @@ ACTIONS = {
     "provider.switch": N_("启停供应商"),
     "recharge.account": N_("更正充值账号"),
     "recharge.contradiction": N_("供应商前后说法不一"),
+    "recharge.contradiction_settled": N_("与供应商对清"),
     "recharge.give_up": N_("放弃充值并退款"),
     "recharge.mark_delivered": N_("标记已到账"),
     "recharge.query": N_("向供应商查询"),

@@ -37,8 +37,7 @@ def create() -> Response:
         code_id, step = passes.read(text) if passes.is_showing(text) else (service.read(text), None)
         service.standing(code_id)
     except Unusable as no:
-        said = f"{rules_of_use.why_not(no.answer)} {rules_of_use.advice(no.answer)}"
-        return _box(text, said, no.status)
+        return _box(text, rules_of_use.said(no.answer), no.status)
     except Refusal as refusal:
         return _box("", words(refusal), refusal.status)
     visit[SCANNED] = [code_id, step]
@@ -78,13 +77,15 @@ def create_use() -> Response:
         flash(_("请重新扫码"), "bad")
         return redirect(url_for("admin.counter.show"), 303)  # type: ignore[return-value]
     code_id, step = scanned
+    if step is not None and not passes.is_recent(step):
+        flash(_("扫码后过了太久，请让顾客重新出示"), "bad")
+        return redirect(url_for("admin.counter.show"), 303)  # type: ignore[return-value]
     try:
         use = transaction(partial(service.take_use, code_id, key, shown_step=step))
         flash(_("已核销第 %(n)s 次", n=use.use_number), "good")
     except Unusable as no:
         session.rollback()
-        said = f"{rules_of_use.why_not(no.answer)} {rules_of_use.advice(no.answer)}"
-        flash(said, "bad")
+        flash(rules_of_use.said(no.answer), "bad")
     except Refusal as refusal:
         session.rollback()
         flash(words(refusal), "bad")

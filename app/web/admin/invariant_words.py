@@ -14,6 +14,7 @@ INVARIANTS = {
     "each redemption has the recharge it asked for": N_("每次兑换都有对应的充值"),
     "one live attempt a recharge, delivered once": N_("每笔充值只有一次有效的尝试"),
     "every open recharge is carried on": N_("每笔未完成的充值都有人盯着"),
+    "what failed or was refunded is paid back and gone": N_("没充成的都退了款，退了款的都已失效"),
     "every held code belongs to an order that is under way": N_("每张预留的卡密都属于进行中的订单"),
     "each batch has the codes that were put into it": N_("每个批次的卡密数量对得上"),
     "nothing delivered unpaid, no money unanswered": N_("没有未付款的发货，没有无人理会的收款"),

@@ -24,6 +24,7 @@ from app.domain.orders.models import (
     Verdict,
 )
 from app.domain.recharges import queries as recharges
+from app.domain.redemptions import aftersales
 from app.domain.redemptions import queries as redemptions
 from app.domain.vault import queries as vault_queries
 from app.domain.vault import service as vault
@@ -203,7 +204,7 @@ def create_refund(number: str) -> Response:
     def refund(order: Order) -> str:
         line_id = request.form.get("line", type=int) or 0
         amount, reason = _amount(), request.form.get("reason", "")
-        transaction(lambda: refunding.request_refund(order.id, line_id, amount, reason))
+        transaction(lambda: aftersales.request_refund(order.id, line_id, amount, reason))
         return _("退款已提交，会原路退回")
 
     return _act(number, refund)
@@ -246,7 +247,7 @@ def create_replacement(number: str, code_id: int) -> Response:
         reason = request.form.get("reason", "")
         today = clock.today(preferences.get().zone)
         line_id = code.order_line_id or 0
-        transaction(lambda: service.replace_code(order.id, code_id, line_id, reason, today))
+        transaction(lambda: aftersales.replace_code(order.id, code_id, line_id, reason, today))
         return _("已作废坏卡并换上新的，买家在订单页可以看到")
 
     return _act(number, replace)

@@ -164,6 +164,13 @@ def create_giving_up(uid: str) -> Response:
     return _act(uid, service.give_up, _("已放弃充值，款项或次数正在退回"))
 
 
+@routes.post("/admin/recharges/<uid>/contradiction")
+@staff("recharges.settle")
+def create_contradiction_settlement(uid: str) -> Response:
+    """What the provider said twice has been cleared up with it."""
+    return _act(uid, service.settle_contradiction, _("已标记为对清"))
+
+
 def _act(uid: str, deed: Callable[[int, str], None], done: str) -> Response:
     """Do it and come back, with a word on what was done or why not."""
     recharge_id = queries.find(uid).id

@@ -46,7 +46,7 @@ def test_what_differs_is_named(market: Market) -> None:
     _, missing = delivered(market)
     _, twice = delivered(market)
     theirs = [
-        TheirRow(dear.number, "delivered", dear.expected_cost + 1),
+        TheirRow(dear.number, "delivered", dear.expected_cost + 2),
         TheirRow(failed.number, "失败", None),
         TheirRow("NOBODY", "success", 5),
         TheirRow(twice.number, "success", twice.expected_cost),

@@ -1,22 +1,27 @@
 """What staff and buyers may do with a recharge, and when they may not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 
 from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict, Refusal
+from app.domain.catalog.models import RechargeProvider
 from app.domain.orders import refunding
-from app.domain.orders.models import Order, OrderState
+from app.domain.orders.models import Order, OrderLine, OrderState
 from app.domain.recharges import providers, service
-from app.domain.recharges.models import RechargeState
+from app.domain.recharges.models import Attempt, RechargeState
 from app.domain.recharges.providers import ProviderFields
 from app.domain.recharges.rules import REVIEW_AFTER
-from app.providers.recharges.interface import Outcome
+from app.providers import recharges as adapters
+from app.providers.recharges.interface import Field, Outcome
 from tests import factories
 from tests.domain.recharges.conftest import Market
+from tests.fake_provider import speaking
 
 
 def in_doubt(market: Market) -> Order:
@@ -139,3 +144,49 @@ def test_the_balance_is_watched_and_low_is_low(market: Market) -> None:
     session.expire_all()
     assert made.balance == 100_000
     assert providers.is_low(made)
+
+
+def test_an_account_is_not_moved_away_from_open_recharges(market: Market) -> None:
+    """Their numbers would be asked about, and sent again, where nobody knows them."""
+    with speaking(moved=market.first):
+        adapters.ADAPTERS["moved"] = adapters.Adapter(
+            "moved", "moved", (Field("url", "url"),), lambda _configuration: market.first
+        )
+        fields = ProviderFields("moved", "会搬家", "moved", {"url": "https://a.example"})
+        made = transaction(lambda: providers.create(fields))
+        elsewhere = replace(fields, values={"url": "https://b.example"})
+        transaction(lambda: providers.change(made.id, elsewhere))
+        market.first.submits = [Outcome.PENDING]
+        market.buy()
+        factories.work()
+        transaction(lambda: session.execute(sa.update(Attempt).values(provider_id=made.id)))
+        with pytest.raises(Conflict):
+            transaction(lambda: providers.change(made.id, fields))
+
+
+def test_an_account_that_does_not_open_is_refunded(market: Market) -> None:
+    order = market.buy()
+    line_id = factories.fresh(order).lines[0].id
+    session.rollback()
+    transaction(
+        lambda: session.execute(
+            sa.update(OrderLine).where(OrderLine.id == line_id).values(account_sealed=b"broken")
+        )
+    )
+    factories.work()
+    assert state(order) == OrderState.REFUNDED
+
+
+def test_switched_on_again_its_balance_is_asked_again(market: Market) -> None:
+    made = session.scalars(sa.select(RechargeProvider)).first()
+    assert made is not None
+    provider_id = made.id
+    session.rollback()
+    transaction(lambda: providers.switch(provider_id, is_on=False, reason="维护"))
+    factories.work()
+    market.first.amount = market.second.amount = 4321
+    transaction(lambda: providers.switch(provider_id, is_on=True, reason="好了"))
+    factories.work()
+    session.rollback()
+    session.expire_all()
+    assert session.get_one(RechargeProvider, provider_id).balance == 4321

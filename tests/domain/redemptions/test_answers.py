@@ -144,7 +144,7 @@ def test_rules_in_words(app: Flask) -> None:
         assert rules_of_use.sentences(policy) == [
             "Valid for 30 d after the first use",
             "Mon–Fri, 09:00–12:00, 14:00–18:00",
-            "2 times a day at most",
+            "At most 2 a day",
         ]
 
 

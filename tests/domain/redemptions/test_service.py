@@ -21,7 +21,7 @@ from app.domain.orders import refunding
 from app.domain.orders.models import Order
 from app.domain.recharges import queries as recharges
 from app.domain.recharges.models import RechargeState
-from app.domain.redemptions import guessing, links, passes, policies, queries, service
+from app.domain.redemptions import aftersales, guessing, links, passes, policies, queries, service
 from app.domain.redemptions.answers import Unusable, for_stranger
 from app.domain.redemptions.models import Redemption, RedemptionState, Way
 from app.domain.redemptions.validity import Anchor, Policy
@@ -354,3 +354,78 @@ def test_a_code_that_was_not_sold_is_not_there() -> None:
     with pytest.raises(Unusable) as refused:
         service.standing(code_id)
     assert refused.value.answer.slug == "code-not-found"
+
+
+# What support gives back
+
+
+def line_of(code_id: int) -> tuple[int, int]:
+    """The order and the line that a code was sold to."""
+    session.rollback()
+    found = queries.find(code_id)
+    assert found is not None
+    ids_of = (found.order.id, found.line.id)
+    session.rollback()
+    return ids_of
+
+
+def test_no_money_back_while_its_benefit_may_still_arrive(shop: Redeemed) -> None:
+    shop.provider.submits = [Outcome.PENDING]
+    code_id = shop.buy()
+    shop.redeem(code_id)
+    factories.work()
+    order_id, line_id = line_of(code_id)
+    with pytest.raises(Conflict):
+        transaction(lambda: aftersales.request_refund(order_id, line_id, factories.PRICE, "不要了"))
+
+
+def test_refunded_after_use_it_is_gone_for_good(shop: Redeemed) -> None:
+    code_id = shop.buy()
+    shop.redeem(code_id)
+    factories.work()
+    order_id, line_id = line_of(code_id)
+    transaction(lambda: aftersales.request_refund(order_id, line_id, factories.PRICE, "赔给她"))
+    factories.work()
+    assert why_not(code_id) == "code-void"
+
+
+def test_a_used_pass_is_not_exchanged_for_a_fresh_one() -> None:
+    code_id = buy_pass(uses=3)
+    take(code_id)
+    order_id, line_id = line_of(code_id)
+    with pytest.raises(Conflict):
+        transaction(
+            lambda: aftersales.replace_code(
+                order_id, code_id, line_id, "坏了", clock.today(factories.ZONE)
+            )
+        )
+
+
+def test_a_void_batch_leaves_what_was_sold_to_its_buyer() -> None:
+    code_id = buy_pass()
+    session.rollback()
+    batch_id = session.get_one(Code, code_id).batch_id
+    session.rollback()
+    transaction(lambda: batches.void(batch_id, reason="不再出售"))
+    assert why_not(code_id) == ""
+
+
+def test_a_showing_that_was_undone_is_not_good_again() -> None:
+    code_id = buy_pass()
+    use = take(code_id, step=7)
+    transaction(lambda: service.undo(use.id, "扫错了"))
+    with pytest.raises(Conflict):
+        take(code_id, step=7)
+
+
+def test_guesses_at_other_peoples_codes_count_too() -> None:
+    """An imported code of eight digits has no check symbols: each try costs one."""
+    heard = 0
+    for number in range(40):
+        try:
+            guessing.read(f"{number:08d}", SOMEBODY)
+        except Unusable:
+            heard += 1
+        except TooSoon:
+            break
+    assert heard <= 12

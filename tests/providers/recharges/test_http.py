@@ -112,6 +112,22 @@ def test_the_answer_about_another_order_is_doubt(
     assert dayuanren.query(NUMBER, NOW).outcome is Outcome.UNKNOWN
 
 
+def test_the_answer_to_another_order_is_doubt(dayuanren: Http, supplier: Supplier) -> None:
+    supplier.says({"errno": 0, "data": {"out_trade_num": "260301OTHER", "order_number": "DY9"}})
+
+    assert dayuanren.submit(WANTED).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("state", [1, 2])
+def test_a_state_beside_a_bad_code_is_doubt(
+    dayuanren: Http, supplier: Supplier, state: int
+) -> None:
+    supplier.says(standing(state=state) | {"errno": 500})
+
+    assert dayuanren.query(NUMBER, NOW).outcome is Outcome.UNKNOWN
+    assert dayuanren.submit(WANTED).outcome is Outcome.UNKNOWN
+
+
 def test_only_listed_codes_refuse_and_only_an_order(dayuanren: Http, supplier: Supplier) -> None:
     supplier.says({"errno": 2001, "errmsg": "余额不足"})
     refused, asked = dayuanren.submit(WANTED), dayuanren.query(NUMBER, NOW)
@@ -362,6 +378,14 @@ def test_a_callback_is_read(dayuanren: Http, state: str, outcome: Outcome) -> No
     assert NUMBER in notice.result.exchange.request
 
 
+def test_a_callback_that_knows_nothing_of_it_is_doubt() -> None:
+    adapter = made(DAYUANREN, not_found_states="none")
+
+    notice = adapter.parse_callback(form_callback(signed(TOLD | {"state": "none"})))
+
+    assert notice.result.outcome is Outcome.UNKNOWN
+
+
 GENUINE = urlencode(signed(TOLD)).encode()
 
 
@@ -484,6 +508,17 @@ def test_without_callbacks_whoever_calls_is_forged() -> None:
         adapter = made(DAYUANREN, **setup)
         with pytest.raises(Forged):
             adapter.parse_callback(form_callback(signed(TOLD)))
+
+
+def test_what_the_merchant_typed_among_the_fields_may_be_a_password(supplier: Supplier) -> None:
+    fields = f"{DAYUANREN['query_fields']}\npassword=hunter2-{{merchant}}"
+    result = made(DAYUANREN, supplier.url, query_fields=fields).query(NUMBER, NOW)
+
+    assert supplier.last.form["password"] == "hunter2-1001"
+    assert result.exchange is not None
+    assert f"out_trade_nums={NUMBER}" in result.exchange.request
+    assert "password=…" in result.exchange.request
+    assert "hunter2" not in repr(result)
 
 
 def test_key_signature_and_account_are_nowhere_to_be_read(
