@@ -255,6 +255,8 @@ class Shop:
     data_dir: Path
     environment: dict[str, str]
     process: "subprocess.Popen[bytes]"
+    # The step of 30 seconds whose code was given out last.
+    code_step: int = 0
 
     @property
     def log(self) -> Path:
@@ -272,7 +274,14 @@ class Shop:
         return sign_ins
 
     def one_time_code(self) -> str:
-        return pyotp.TOTP(self.demo["admin"]["totp_secret"]).now()
+        """The owner's next one: each is good once, and that of the step to come is so already."""
+
+        def step() -> int:
+            return int(time.time()) // 30
+
+        self.code_step = max(self.code_step + 1, step())
+        wait_until(lambda: self.code_step <= step() + 1, "a new one-time code", 40, every=0.5)
+        return pyotp.TOTP(self.demo["admin"]["totp_secret"]).generate_otp(self.code_step)
 
     def flask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """`flask --app wsgi …` on this shop."""
