@@ -152,7 +152,7 @@ def is_postgres() -> bool:
     return session.get_bind().dialect.name == "postgresql"
 
 
-def once(ids: sa.Select[tuple[int]]) -> sa.Select[tuple[int]]:
+def once(ids: sa.Select[Any]) -> sa.Select[Any]:
     """The ids that a locking select with a LIMIT picks, for use within IN.
 
     As a bare subquery PostgreSQL may run it again for each row it compares, and with SKIP LOCKED
