@@ -61,7 +61,10 @@ def test_a_member_is_invited_comes_in_and_is_shut_out(
     expect(member.get_by_text("账号、密码或验证码不对")).to_be_visible()
 
 
-def test_what_the_owner_decides_is_on_the_shop_at_once(console: Page, open_browser: Open) -> None:
+def test_what_the_owner_decides_is_on_the_shop_at_once(
+    open_console: Open, open_browser: Open
+) -> None:
+    console = open_console(**FACES["bare phone"])
     words = f"周末照常发货 {next(_numbers)}"
     console.goto("/admin/settings")
     console.locator("[name=announcement]").fill(words)
@@ -84,7 +87,8 @@ def test_what_the_owner_decides_is_on_the_shop_at_once(console: Page, open_brows
     assert console.locator("[name=announcement]").input_value() == words
 
 
-def test_the_shop_says_how_it_is(console: Page) -> None:
+def test_the_shop_says_how_it_is(open_console: Open) -> None:
+    console = open_console()
     console.goto("/admin/health")
     expect(staff.figure(console, "队列")).to_have_text("运转正常")
     expect(console.get_by_text("没有失败的任务")).to_be_visible()

@@ -24,7 +24,10 @@ def is_now(page: Page, state: str) -> None:
     expect(shown).to_have_attribute("data-state", state, timeout=20_000)
 
 
-def test_an_order_is_found_by_whatever_the_buyer_quotes(console: Page, open_browser: Open) -> None:
+def test_an_order_is_found_by_whatever_the_buyer_quotes(
+    open_console: Open, open_browser: Open
+) -> None:
+    console = open_console()
     buyer, contact = open_browser(), journeys.phone()
     number = bought(buyer, contact)
     last_four = journeys.reveal(buyer)[-4:]
@@ -121,8 +124,9 @@ def test_a_reported_code_is_replaced_and_the_buyer_told(console: Page, open_brow
 
 
 def test_a_member_of_staff_sees_a_code_with_a_reason_and_leaves_a_trace(
-    console: Page, open_browser: Open
+    open_console: Open, open_browser: Open
 ) -> None:
+    console = open_console(**FACES["bare phone"])
     buyer = open_browser()
     number = bought(buyer)
     code = journeys.reveal(buyer)

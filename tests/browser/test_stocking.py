@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import journeys, staff
-from tests.browser.conftest import Open
+from tests.browser.conftest import FACES, Open
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -45,7 +45,8 @@ def test_from_an_empty_shelf_to_a_code_in_a_buyers_hand(console: Page, open_brow
     assert journeys.reveal(buyer) in codes
 
 
-def test_an_import_is_taken_back_and_may_come_again(console: Page) -> None:
+def test_an_import_is_taken_back_and_may_come_again(open_console: Open) -> None:
+    console = open_console(**FACES["bare phone"])
     product, codes = "每日听书 半年卡", new_codes(2)
     staff.import_codes(console, product, codes)
 
@@ -83,7 +84,8 @@ def test_a_file_that_is_none_is_refused_beside_its_field(open_console: Open) -> 
     expect(console.locator(".field__error")).to_be_visible()
 
 
-def test_our_own_codes_are_made_frozen_and_made_void(console: Page) -> None:
+def test_our_own_codes_are_made_frozen_and_made_void(open_console: Open) -> None:
+    console = open_console()
     console.goto("/admin/generations/new")
     console.locator("[name=product]").select_option(label="青柠音乐 季卡")
     console.locator("[name=count]").fill("25")
