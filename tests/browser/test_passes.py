@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserType, Page, expect
 
-from tests.browser import camera, journeys
+from tests.browser import camera, journeys, staff
 from tests.browser.benefits import buy_code
-from tests.browser.conftest import PHONE, Open
+from tests.browser.conftest import PHONE, Door, Open
 from tests.browser.journeys import Watched
 from tests.servers import Shop
 
@@ -59,28 +59,28 @@ def show(page: Page, left: int) -> None:
     expect(page.get_by_test_id("uses-left")).to_contain_text(f"还剩 {left} 次")
 
 
-def test_three_uses_and_the_fourth_is_refused(open_browser: Open, staff_cookies: Any) -> None:
-    staff = open_browser(storage_state=staff_cookies)
-    make_pass(staff, "手作陶艺 三次卡", 3)
+def test_three_uses_and_the_fourth_is_refused(open_browser: Open, open_console: Open) -> None:
+    desk = open_console(viewport=PHONE)
+    make_pass(desk, "手作陶艺 三次卡", 3)
     buyer = open_browser()
     code = buy_code(buyer, "手作陶艺 三次卡")
     show(buyer, 3)
     expect(buyer.locator(".dots__dot")).to_have_count(3)
 
-    look_up(staff, code.lower())
+    look_up(desk, code.lower())
     for number in (1, 2, 3):
-        staff.get_by_test_id("take-use").click()
-        expect(staff.get_by_text(f"已核销第 {number} 次")).to_be_visible()
-        expect(staff.get_by_test_id("uses-left")).to_contain_text(f"还剩 {3 - number} 次")
+        desk.get_by_test_id("take-use").click()
+        expect(desk.get_by_text(f"已核销第 {number} 次")).to_be_visible()
+        expect(desk.get_by_test_id("uses-left")).to_contain_text(f"还剩 {3 - number} 次")
         buyer.reload()
         expect(buyer.get_by_test_id("uses-left")).to_contain_text(f"还剩 {3 - number} 次")
         expect(buyer.locator(".dots__dot--used")).to_have_count(number)
 
-    look_up(staff, code)
-    counter = staff.get_by_test_id("counter-pass")
+    look_up(desk, code)
+    counter = desk.get_by_test_id("counter-pass")
     expect(counter).to_have_attribute("data-slug", "code-used")
     expect(counter).to_contain_text(re.compile(r"已于 \d{4}-\d\d-\d\d \d\d:\d\d 用完"))
-    assert staff.get_by_test_id("take-use").count() == 0
+    assert desk.get_by_test_id("take-use").count() == 0
     expect(buyer.locator("#showing")).to_contain_text("用完")
     assert buyer.locator("#showing .qr").count() == 0
 
@@ -103,26 +103,26 @@ def counter(
     browser_type_launch_args: dict[str, Any],
     tmp_path: Path,
     shop: Shop,
-    staff_cookies: Any,
+    door: Door,
     watched: Watched,
 ) -> Iterator[Page]:
     """A phone at the counter, whose camera sees what is put into `tmp_path`."""
     arguments = [*browser_type_launch_args["args"], *camera.switches(tmp_path / "seen.y4m")]
     with browser_type.launch(**browser_type_launch_args | {"args": arguments}) as browser:
         context = browser.new_context(
-            viewport=PHONE, locale="zh-CN", base_url=shop.url, storage_state=staff_cookies
+            viewport=PHONE, locale="zh-CN", base_url=shop.url, storage_state=door.open()
         )
         page = context.new_page()
         watched.look_at(page, shop.url)
         yield page
 
 
-def scan(staff: Page, buyer: Page, video: Path) -> None:
+def scan(counter: Page, buyer: Page, video: Path) -> None:
     """The buyer shows the pass of this moment, and the counter looks at it."""
-    staff.goto("/admin/counter")
+    counter.goto("/admin/counter")
     buyer.reload()
     camera.hold_up(buyer.locator("#showing .qr").screenshot(), video)
-    staff.get_by_test_id("open-camera").click()
+    counter.get_by_test_id("open-camera").click()
 
 
 def test_the_camera_takes_a_use_and_gives_it_back(
@@ -139,7 +139,7 @@ def test_the_camera_takes_a_use_and_gives_it_back(
     counter.get_by_test_id("take-use").click()
     expect(counter.get_by_test_id("uses-left")).to_contain_text("还剩 9 次")
 
-    journeys.confirm(counter, "/undo", reason="扫错了顾客")
+    staff.confirm(counter, "/undo", reason="扫错了顾客")
     expect(counter.get_by_text("已撤销，次数已还给顾客")).to_be_visible()
     expect(counter.get_by_test_id("uses-left")).to_contain_text("还剩 10 次")
     buyer.reload()

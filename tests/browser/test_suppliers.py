@@ -3,14 +3,13 @@
 import csv
 import io
 import re
-from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from app.core import clock
-from tests.browser import benefits, journeys
+from tests.browser import benefits, journeys, staff
 from tests.browser.benefits import MEMBERSHIP, account
 from tests.browser.conftest import PHONE, Open
 from tests.servers import Shop
@@ -27,19 +26,10 @@ def environment(shop: Shop) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-@pytest.fixture(scope="module")
-def owner_cookies(browser: Browser, shop: Shop) -> Any:
-    """Who has just signed in with both factors is not asked for them again in these tests."""
-    context = browser.new_context(viewport=PHONE, locale="zh-CN", base_url=shop.url)
-    journeys.staff_sign_in(context.new_page(), shop)
-    state = context.storage_state()
-    context.close()
-    return state
-
-
 @pytest.fixture
-def owner(open_browser: Open, owner_cookies: Any) -> Page:
-    return open_browser(storage_state=owner_cookies)
+def owner(open_console: Open) -> Page:
+    """On a phone, whose proof is good for what these tests do."""
+    return open_console(viewport=PHONE)
 
 
 def open_admin(page: Page, product: str, link: str) -> None:
@@ -147,18 +137,18 @@ def test_a_doubt_is_rerouted_and_then_marked(open_browser: Open, owner: Page) ->
     expect(told).to_have_attribute("data-state", "pending", timeout=20_000)
 
     recharge_of(owner, order)
-    journeys.confirm(owner, "/review", reason="供应商说查不到了")
+    staff.confirm(owner, "/review", reason="供应商说查不到了")
     expect(owner.get_by_text("供应商没有给出明确结果")).to_be_visible()
     expect(told).to_have_attribute("data-state", "review", timeout=20_000)
 
-    journeys.confirm(owner, "/reroute", reason="供应商确认没有充值")
+    staff.confirm(owner, "/reroute", reason="供应商确认没有充值")
     expect(told).to_have_attribute("data-state", "pending", timeout=20_000)
     owner.reload()
     attempts = card(owner, "每次尝试")
     expect(attempts.locator(".slip")).to_have_count(2)
 
-    journeys.confirm(owner, "/review", reason="第二家也没有答复")
-    journeys.confirm(owner, "/delivery", reason="买家说已经到账")
+    staff.confirm(owner, "/review", reason="第二家也没有答复")
+    staff.confirm(owner, "/delivery", reason="买家说已经到账")
     expect(owner.get_by_text("已标记为到账")).to_be_visible()
     benefits.arrives(buyer, number)
     state = buyer.get_by_test_id("order-state")
@@ -171,8 +161,8 @@ def test_what_is_given_up_is_refunded(open_browser: Open, owner: Page) -> None:
     expect(benefits.recharge(buyer)).to_have_attribute("data-state", "pending", timeout=20_000)
 
     recharge_of(owner, order)
-    journeys.confirm(owner, "/review", reason="买家等不及了")
-    journeys.confirm(owner, "/giving-up", reason="供应商确认没有充值")
+    staff.confirm(owner, "/review", reason="买家等不及了")
+    staff.confirm(owner, "/giving-up", reason="供应商确认没有充值")
 
     state = buyer.get_by_test_id("order-state")
     expect(state).to_have_attribute("data-state", "refunded", timeout=30_000)
@@ -229,7 +219,7 @@ def test_a_problem_is_solved_in_one_tap(open_browser: Open, owner: Page) -> None
 
     owner.goto(f"/admin/orders/{order}")
     expect(owner.get_by_text("兑换时提示已使用")).to_be_visible()
-    journeys.confirm(owner, "/replacement")
+    staff.confirm(owner, "/replacement")
     expect(owner.get_by_text("已处理并回复买家")).to_be_visible()
 
     buyer.reload()
