@@ -14,7 +14,7 @@ from app.providers.callbacks import Callback, Forged
 from app.providers.recharges.interface import Configuration, Outcome, Provider, Wanted
 from tests.servers import wait_until
 from tests.simulator.conftest import Simulator, account
-from tests.simulator.tongues import KEY, MERCHANT, SKU
+from tests.simulator.tongues import FULU_HOOK, KEY, MERCHANT, PLAIN_HOOK, SKU
 
 COST = 1260
 DELIVERED, PENDING, REFUSED = Outcome.DELIVERED, Outcome.PENDING, Outcome.REFUSED
@@ -52,11 +52,11 @@ def provider(make: Make) -> Provider:
 
 @pytest.fixture
 def hook(adapter: str, simulator: Simulator) -> str:
-    return simulator.fulu.hook if adapter == "fulu" else simulator.plain.hook
+    return FULU_HOOK if adapter == "fulu" else PLAIN_HOOK
 
 
 def wanted(simulator: Simulator, number: str, digits: str, sku: str = SKU) -> Wanted:
-    url = f"{simulator.merchant.url}{simulator.plain.hook}"
+    url = f"{simulator.merchant.url}{PLAIN_HOOK}"
     return Wanted(number, sku, Secret(account(digits)), 1, COST, url)
 
 
