@@ -112,6 +112,30 @@ def test_faults_of_the_settings_are_named_together_and_without_a_trace(started: 
         assert f"- {thing} must be" in audit.stderr
 
 
+@pytest.mark.parametrize("command", [["audit"], ["backup"], ["demo"], ["keys", "check"]], ids=str)
+def test_a_command_on_a_database_that_was_not_made_says_what_to_do(
+    started: Shop, tmp_path: Path, command: list[str]
+) -> None:
+    refused = started.flask(*command, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: ") and "Run `flask --app wsgi init`" in refused.stderr
+
+
+def test_a_database_that_is_away_is_said(started: Shop) -> None:
+    refused = started.flask("audit", DATABASE_URL="postgresql://nobody@127.0.0.1:1/shop")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: The database does not answer.")
+
+
+def test_what_init_makes_is_for_its_owner_alone(started: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    made = started.flask("init", DATA_DIR=str(folder))
+    assert made.returncode == 0, made.stderr
+    assert {path.name for path in folder.iterdir()} >= {"shop.db", "shop.env", "master.key"}
+    assert [path.name for path in folder.iterdir() if path.stat().st_mode & 0o077] == []
+
+
 def test_a_shop_with_faulty_settings_does_not_start(tmp_path: Path) -> None:
     refused = run_shop(tmp_path / "data", TRUSTED_PROXIES="one", BASE_URL="shop.example")
     assert refused.returncode == 1
