@@ -48,7 +48,7 @@ class Settings:
     simulator_key: str = field(repr=False)
     smtp_url: str = field(repr=False)
     mail_from: str
-    sms_url: str
+    sms_url: str = field(repr=False)
     sms_key: str = field(repr=False)
     shop_env: str
     log_level: str

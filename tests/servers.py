@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -264,7 +264,8 @@ class Shop:
     data_dir: Path
     environment: dict[str, str]
     process: "subprocess.Popen[bytes]"
-    spent: set[str] = field(default_factory=set)
+    # The step of 30 seconds whose code was given out last.
+    code_step: int = 0
 
     @property
     def log(self) -> Path:
@@ -282,11 +283,14 @@ class Shop:
         return sign_ins
 
     def one_time_code(self) -> str:
-        """The owner's; each is good once, so it waits for one that was not given out before."""
-        totp = pyotp.TOTP(self.demo["admin"]["totp_secret"])
-        wait_until(lambda: totp.now() not in self.spent, "a new one-time code", within=40)
-        self.spent.add(code := totp.now())
-        return code
+        """The owner's next one: each is good once, and that of the step to come is so already."""
+
+        def step() -> int:
+            return int(time.time()) // 30
+
+        self.code_step = max(self.code_step + 1, step())
+        wait_until(lambda: self.code_step <= step() + 1, "a new one-time code", 40, every=0.5)
+        return pyotp.TOTP(self.demo["admin"]["totp_secret"]).generate_otp(self.code_step)
 
     def flask(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """`flask --app wsgi …` on this shop; its settings are changed by those given."""

@@ -152,6 +152,15 @@ def is_postgres() -> bool:
     return session.get_bind().dialect.name == "postgresql"
 
 
+def once(ids: sa.Select[Any]) -> sa.Select[Any]:
+    """The ids that a locking select with a LIMIT picks, for use within IN.
+
+    As a bare subquery PostgreSQL may run it again for each row it compares, and with SKIP LOCKED
+    each run picks others: more rows would be changed than the LIMIT says.
+    """
+    return sa.select(ids.cte("picked"))
+
+
 def transaction(work: Callable[[], T]) -> T:
     """Run `work` as one unit: all of it is committed, or nothing.
 

@@ -1,15 +1,24 @@
 """One whole shop as `bin/run` starts it, with its demo data, and eyes on every page opened."""
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.journeys import Watched, staff_sign_in
+from tests.browser import staff
+from tests.browser.journeys import Watched
 from tests.servers import Shop, start_shop
 
 PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 860}
+# How staff work, and the least that must do: a phone whose browser runs no script.
+FACES = {
+    "desk": {"viewport": DESK},
+    "bare phone": {"viewport": PHONE, "java_script_enabled": False},
+}
 
 
 @pytest.fixture(scope="session")
@@ -19,15 +28,28 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     assert started.stop() == 0
 
 
+@dataclass
+class Door:
+    """The console's: signed in once for many tests, because a one-time code is good once."""
+
+    browser: Browser
+    shop: Shop
+    cookies: Any = None
+    opened_at: float = 0.0
+
+    def open(self) -> Any:
+        """A signed-in owner's cookies, whose proof is good for dangerous acts for a minute yet."""
+        if self.cookies is None or time.monotonic() - self.opened_at > 240:
+            context = self.browser.new_context(locale="zh-CN", base_url=self.shop.url)
+            staff.sign_in_as_owner(context.new_page(), self.shop)
+            self.cookies, self.opened_at = context.storage_state(), time.monotonic()
+            context.close()
+        return self.cookies
+
+
 @pytest.fixture(scope="session")
-def staff_cookies(browser: Browser, shop: Shop) -> Any:
-    """A signed-in owner's: a one-time code is good once, so all tests share the one sign-in."""
-    context = browser.new_context(viewport=PHONE, locale="zh-CN", base_url=shop.url)
-    page = context.new_page()
-    staff_sign_in(page, shop)
-    state = context.storage_state()
-    context.close()
-    return state
+def door(browser: Browser, shop: Shop) -> Door:
+    return Door(browser, shop)
 
 
 Open = Callable[..., Page]
@@ -57,3 +79,19 @@ def open_browser(browser: Browser, shop: Shop, watched: Watched) -> Iterator[Ope
     for context in contexts:
         context.close()
     assert watched.faults == []
+
+
+@pytest.fixture
+def open_console(open_browser: Open, door: Door) -> Open:
+    """Makes an owner's browser, signed in; at a desk unless the options say otherwise."""
+
+    def new(**options: Any) -> Page:
+        return open_browser(**({"viewport": DESK, "storage_state": door.open()} | options))
+
+    return new
+
+
+@pytest.fixture(params=FACES)
+def console(request: pytest.FixtureRequest, open_console: Open) -> Page:
+    """An owner's page in the console, with each of FACES in turn."""
+    return open_console(**FACES[request.param])

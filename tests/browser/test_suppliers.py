@@ -120,19 +120,22 @@ def test_rules_of_use_change_for_later_buyers_only(open_browser: Open, owner: Pa
     open_admin(owner, PERIOD, "使用规则")
     owner.locator("[name=uses_per_day]").fill("2")
     owner.locator("[name=hours]").fill("")
-    owner.locator("[name=duration]").fill("P1X")
+    owner.locator("[name=duration]").fill("一阵子")
     owner.get_by_role("button", name="按这些规则出售").click()
     expect(owner.locator("[name=duration]")).to_have_attribute("aria-invalid", "true")
     expect(owner.locator("[name=uses_per_day]")).to_have_value("2")
-    owner.locator("[name=duration]").fill("P1M")
+    owner.locator("[name=duration]").fill("2个月")
     owner.get_by_role("button", name="按这些规则出售").click()
     expect(owner.get_by_text("从现在起按第 2 版规则出售")).to_be_visible()
+    expect(owner.locator("[name=duration]")).to_have_value("2 个月")
 
     after = open_browser()
     journeys.open_product(after, PERIOD)
+    expect(after.get_by_text("首次使用后 2 个月内有效")).to_be_visible()
     expect(after.get_by_text("每天最多 2 次")).to_be_visible()
     before.reload()
     expect(before.get_by_text("每天 07:00–23:00 可用")).to_be_visible()
+    expect(before.get_by_text("首次使用后 1 个月内有效")).to_be_visible()
     assert before.get_by_text("每天最多 2 次").count() == 0
 
 

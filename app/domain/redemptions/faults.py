@@ -40,9 +40,7 @@ def _faults_of_spans(policy: Policy) -> Iterator[Refusal]:
         try:
             span = Duration.parse(text)
         except ValueError:
-            yield Refusal(
-                N_("请填写例如 P30D（30 天）、P1M（1 个月）或 PT2H（2 小时）"), field=name
-            )
+            yield Refusal(N_("请填写例如 30 天、1 个月或 2 小时"), field=name)
             continue
         if text and not span:
             yield Refusal(N_("不能是 0；没有这一条就留空"), field=name)

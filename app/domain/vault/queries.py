@@ -23,7 +23,7 @@ _PICK = (
 )
 _TAKE = (
     sa.update(_CODES)
-    .where(_CODES.c.id.in_(_PICK.scalar_subquery()))
+    .where(_CODES.c.id.in_(db.once(_PICK)))
     .values(state=CodeState.RESERVED, order_line_id=sa.bindparam("line"))
 )
 _CODES_OF_LINE = (

@@ -11,7 +11,7 @@ from app.domain.catalog import queries
 from app.domain.catalog.models import Product
 from app.domain.redemptions import policies
 from app.domain.redemptions.validity import Anchor, Policy
-from app.web import rules_of_use
+from app.web import rules_of_use, spans
 from app.web.access import staff
 from app.web.admin.typed import Typed
 from app.web.render import render
@@ -86,7 +86,7 @@ def _as_text(policy: Policy) -> dict[str, str]:
         "uses_total": str(policy.uses_total or ""),
         "uses_per_day": str(policy.uses_per_day or ""),
         "undo_minutes": str(int(policy.undo_within.total_seconds() // 60)),
-        **{name: getattr(policy, name) for name in SPANS},
+        **{name: spans.words(getattr(policy, name)) for name in SPANS},
     }
 
 
@@ -105,7 +105,7 @@ def _policy(typed: Typed, days: list[str]) -> Policy:
         uses_total=typed.whole("uses_total"),
         uses_per_day=typed.whole("uses_per_day"),
         undo_within=timedelta(minutes=15 if minutes is None else min(minutes, 100_000)),
-        **{name: typed.text(name).upper() for name in SPANS},
+        **{name: spans.iso(typed.text(name)) for name in SPANS},
     )
 
 

@@ -38,6 +38,21 @@ def test_placing_holds_as_many_codes_as_were_bought() -> None:
     assert (count(CodeState.RESERVED), count(CodeState.AVAILABLE)) == (3, 2)
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_no_plan_of_the_database_takes_more_codes_than_were_bought() -> None:
+    """PostgreSQL ran the picking subquery again for each row when it chose a nested loop."""
+    product = factories.make_product(codes=10)
+
+    def place() -> None:
+        for way in ("hashjoin", "mergejoin", "material", "memoize", "hashagg", "sort"):
+            session.execute(sa.text(f"SET LOCAL enable_{way} = off"))
+        placing.place(factories.purchase(product, quantity=2), factories.terms())
+
+    transaction(place)
+
+    assert (count(CodeState.RESERVED), count(CodeState.AVAILABLE)) == (2, 8)
+
+
 def test_the_same_form_sent_twice_is_one_order() -> None:
     product = factories.make_product(codes=5)
     wanted = factories.purchase(product)

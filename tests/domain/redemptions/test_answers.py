@@ -142,7 +142,7 @@ def test_rules_in_words(app: Flask) -> None:
         ]
     with app.test_request_context(), force_locale("en"):
         assert rules_of_use.sentences(policy) == [
-            "Valid for 30 d after the first use",
+            "Valid for 30 days after the first use",
             "Mon–Fri, 09:00–12:00, 14:00–18:00",
             "At most 2 a day",
         ]

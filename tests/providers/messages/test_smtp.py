@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from app.core.crypto import Secret
+from app.core.errors import Refusal
+from app.domain.accounts.contacts import Contact
 from app.providers.messages.interface import Message, Outcome
-from app.providers.messages.smtp import Smtp
+from app.providers.messages.smtp import WIRE, Smtp
 from tests import mail_server
 from tests.mail_server import HOST, PASSWORD, USER, MailServer
 from tests.servers import free_port
@@ -65,6 +69,20 @@ def test_a_subject_is_one_line_whatever_the_shop_is_called(server: MailServer) -
     assert server.mailbox.mails[0]["Subject"] == "a Bcc: x@example.com b"
     assert server.mailbox.mails[0]["Bcc"] is None
     assert server.mailbox.recipients == [TO]
+
+
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=("Cs",))),
+    st.text(st.sampled_from("=?.!#$%&'*+/^_`{|}~-aA0"), max_size=8),
+)
+def test_every_address_that_a_buyer_can_give_stands_in_her_mail(start: str, end: str) -> None:
+    """However it looks: no header takes it for something else, none is lost."""
+    try:
+        to = Contact.parse(f"{start}{end}@example.com").value
+    except Refusal:
+        return
+    mail = Smtp("smtp://localhost", SENDER)._mail(message(to))
+    assert to.encode() in mail.as_bytes(policy=WIRE.clone(utf8=True))
 
 
 def test_an_address_in_other_letters_goes_where_it_is_taken(server: MailServer) -> None:

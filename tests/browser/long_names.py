@@ -1,0 +1,36 @@
+"""What people type when they do not care how wide a phone is."""
+
+import sqlalchemy as sa
+
+from app.core.db import session
+from app.domain.accounts.models import Person
+from app.domain.catalog import preferences
+from app.domain.catalog.models import Category, Product
+from app.domain.orders.models import OrderLine, Problem, Refund
+from app.domain.vault.models import Batch, Import
+
+LATIN = "Pneumonoultramicroscopicsilicovolcanoconiosis" * 4
+CHINESE = "名字长得离谱、怎么也写不完的商品" * 12
+# What people name, and how many symbols of it the shop takes.
+NAMES = (
+    (Product.name, 80),
+    (Product.summary, 120),
+    (OrderLine.product_name, 80),
+    (Category.name, 20),
+    (Batch.name, 60),
+    (Batch.supplier, 60),
+    (Batch.note, 180),
+    (Import.file_name, 120),
+    (Person.name, 30),
+    (Problem.text, 180),
+    (Refund.reason, 180),
+)
+
+
+def name_everything() -> None:
+    """In one word, and in one sentence without a space."""
+    for column, most in NAMES:
+        table = column.class_
+        long = sa.case((table.id % 2 == 0, LATIN[:most]), else_=CHINESE[:most])
+        session.execute(sa.update(table).values({column: long}))
+    preferences.change({"name": LATIN[:30], "support": LATIN, "announcement": CHINESE})

@@ -1,0 +1,263 @@
+"""What the address of a page does not say: in which state a thing is, and what a tap shows."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from playwright.sync_api import Page, expect
+
+from app.core import ids
+from app.core.db import session, transaction
+from app.domain.accounts import sessions
+from app.domain.accounts.models import Role
+from app.domain.catalog import offers
+from app.domain.catalog.models import AccountFormat, Product, ProductKind, RechargeProvider
+from app.domain.catalog.offers import OfferFields
+from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.orders import closing, queries, refunding, service
+from app.domain.orders.models import Order, OrderState
+from app.domain.redemptions import links, policies
+from app.domain.redemptions import service as redemptions
+from app.domain.redemptions.validity import Policy
+from app.domain.vault import batches
+from app.domain.vault import queries as vault
+from app.domain.vault.models import Batch
+from app.providers.recharges.interface import Outcome
+from tests import factories, people
+from tests.browser.gallery import BROKEN, Gallery, View
+from tests.domain.vault import imports
+from tests.fake_provider import ObedientProvider
+from tests.web.house import HOLDER, OWNER, STRANGER
+
+# Nobody of the house; each is a browser of its own.
+NEW_MEMBER, READER = "new member", "reader of a redeem link"
+FORM, REVEAL = "main form.form", 'form[action$="/reveal"]'
+PLAIN = "卡号一,密码一\nAAAA-BBBB-CC01,1111\nAAAA-BBBB-CC02,2222\nAAAA-BBBB-CC01,3333\n,4444\n"
+
+
+def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
+    """Views of all states; makes what they show in the furnished shop of the gallery."""
+    found = sessions.find(gallery.secrets[HOLDER])
+    assert found is not None
+    return [
+        *of_orders(found.id),
+        *of_recharges(found.id, obedient),
+        *of_codes_to_redeem(found.id),
+        *of_passes(found.id),
+        *of_imports(),
+        *of_doors(),
+        *of_faults(),
+    ]
+
+
+def of_orders(buyer: int) -> list[View]:
+    """Each state that an order stays in, for its buyer and for staff."""
+    product = factories.make_product(codes=30, name="星河视频会员 月卡", instructions="粘贴即可")
+    made = {
+        "pending": factories.place(product, person_id=buyer).order,
+        "closing": _ended(product, buyer, OrderState.CANCELLED, closed=False),
+        "cancelled": _ended(product, buyer, OrderState.CANCELLED),
+        "expired": _ended(product, buyer, OrderState.EXPIRED),
+        "delivered": factories.buy(product, person_id=buyer),
+        "several": factories.buy(product, quantity=3, person_id=buyer),
+        "refunded": _refunded(product, buyer),
+        "answered": _answered(product, buyer),
+        "paid": _paid_and_not_delivered(buyer),
+    }
+    views = [
+        View(f"order {state}", f"/orders/{order.number}", HOLDER) for state, order in made.items()
+    ]
+    views += [
+        View(f"admin order {state}", f"/admin/orders/{order.number}", OWNER)
+        for state, order in made.items()
+    ]
+    return views + _taps(made["delivered"], made["several"], product)
+
+
+def _taps(one: Order, several: Order, product: Product) -> list[View]:
+    shop, console = f"/products/{product.slug}", f"/admin/orders/{one.number}"
+    order = f"/orders/{one.number}"
+    sign_in = {"contact": "a@b.cn", "password": "x"}
+    invited = {"name": "新同事", "contact": "colleague@example.com"}
+    return [
+        View("order revealed", order, HOLDER, _reveal),
+        View("order revealed, several", f"/orders/{several.number}", HOLDER, _reveal),
+        View("order problem refused", order, HOLDER, _sends(FORM)),
+        View("product refused", shop, HOLDER, _sends(".buy__form", contact="138")),
+        View("lookup refused", "/lookup", HOLDER, _sends(FORM, number="X", contact="138")),
+        View("sign-in refused", "/account/sign-in", STRANGER, _sends(FORM, **sign_in)),
+        View("registration refused", "/account/registration", STRANGER, _sends(FORM, **sign_in)),
+        View("password refused", "/account", HOLDER, _sends("form:has([name=current])")),
+        View("search found", "/search?q=星河", HOLDER),
+        View("search found none", "/search?q=nothing", HOLDER),
+        View("staff menu", "/admin/", OWNER, _opens(".menu")),
+        View("orders found none", "/admin/orders?q=nothing", OWNER),
+        View("order new link", console, OWNER, _sends('form[action$="/link"]')),
+        View("order shown to staff", console, OWNER, _sends(REVEAL, reason="核对坏卡")),
+        View("invitation link", "/admin/people/new", OWNER, _sends(FORM, **invited)),
+        View("invitation refused", "/admin/people/new", OWNER, _sends(FORM, contact="nobody")),
+        View("product form refused", "/admin/products/new", OWNER, _sends(FORM, price="-1")),
+        View("settings refused", "/admin/settings", OWNER, _sends(FORM, zone="Nowhere")),
+        View("recovery codes", "/admin/profile", OWNER, _sends('form[action$="/recovery-codes"]')),
+    ]
+
+
+def of_recharges(buyer: int, obedient: ObedientProvider) -> list[View]:
+    """A recharge that arrived, is under way, is in doubt, and one that nobody could do."""
+    provider = session.scalars(sa.select(RechargeProvider)).one()
+    product = factories.make_product(
+        codes=0, kind=ProductKind.RECHARGE, account_format=AccountFormat.PHONE, name="话费 50 元"
+    )
+    transaction(lambda: offers.add_offer(product.id, OfferFields(provider.id, "S2", 2000)))
+    shop = f"/products/{product.slug}"
+    views = [
+        View("product recharge", shop, HOLDER),
+        View("account read back", shop, HOLDER, _sends(".buy__form", account="13912345678")),
+    ]
+    for outcome in (Outcome.DELIVERED, Outcome.PENDING, Outcome.UNKNOWN, Outcome.REFUSED):
+        obedient.submits = [outcome]
+        order = factories.buy(
+            product,
+            person_id=buyer,
+            account=RechargeAccount.parse(AccountFormat.PHONE, "13912345678"),
+        )
+        factories.work()
+        views.append(View(f"recharge {outcome}", f"/orders/{order.number}", HOLDER))
+    return views
+
+
+def of_codes_to_redeem(buyer: int) -> list[View]:
+    """A code that is redeemed here, in its buyer's hand and in a friend's."""
+    product = factories.make_product(
+        kind=ProductKind.REDEEM, account_format=AccountFormat.PHONE, name="兑换码 会员月卡"
+    )
+    order = factories.buy(product, person_id=buyer)
+    code = vault.codes_of([order.lines[0].id])[0]
+    link = f"/r/{links.token_of(code.uid)}"
+    return [
+        View("order to redeem", f"/orders/{order.number}", HOLDER),
+        View("redeem by link", link, READER),
+        View("redeem read back", link, READER, _sends(FORM, account="13912345678")),
+        View("redeem refused", link, READER, _sends(FORM, account="139")),
+        View("redeem box refused", "/redeem", READER, _sends(FORM, code="ABCD-EFGH")),
+    ]
+
+
+def of_passes(buyer: int) -> list[View]:
+    """A pass of five uses, of which one is gone: on its order, and shown at the counter."""
+    product = factories.make_product(kind=ProductKind.MULTI, name="健身五次卡")
+    transaction(lambda: policies.set_policy(product.id, Policy(uses_total=5, uses_per_day=2)))
+    order = factories.buy(product, person_id=buyer)
+    code = vault.codes_of([order.lines[0].id])[0]
+    transaction(lambda: redemptions.take_use(code.id, ids.token()))
+    return [
+        View("product pass", f"/products/{product.slug}", HOLDER),
+        View("order of a pass", f"/orders/{order.number}", HOLDER),
+        View("pass shown", f"/orders/{order.number}/passes/{code.id}", HOLDER),
+    ]
+
+
+def of_imports() -> list[View]:
+    """An import that waits, one under way, one at its end with faults, one taken back."""
+    product = factories.make_product(codes=0, name="导入用的商品")
+    done = imports.bring(product, PLAIN, "codes.csv")
+    waiting = imports.upload(product, PLAIN.replace("CC", "DD"), "more.csv")
+    running = imports.upload(product, PLAIN.replace("CC", "EE"), "again.csv")
+    imports.start(running)
+    frozen = imports.batch_of(done).id
+    transaction(lambda: batches.freeze(frozen, reason="供应商通知有坏卡"))
+    return [
+        View("import done", f"/admin/imports/{done.uid}", OWNER),
+        View("import preview", f"/admin/imports/{waiting.uid}", OWNER),
+        View("import running", f"/admin/imports/{running.uid}", OWNER),
+        View("batch frozen", f"/admin/batches/{frozen}", OWNER),
+        View("import refused", "/admin/imports/new", OWNER, _sends(FORM)),
+        View("generation refused", "/admin/generations/new", OWNER, _sends(FORM, count="1")),
+    ]
+
+
+def of_doors() -> list[View]:
+    """The console's door when something is wrong, and setting up a second factor."""
+    member = people.make(Role.SUPPORT, totp=False, contact="newcomer@example.com")
+    assert member.totp_sealed is None
+    wrong = {"login": "a@b.cn", "password": "x", "totp": "1"}
+    right = {"login": "newcomer@example.com", "password": people.PASSWORD}
+    return [
+        View("staff sign-in refused", "/admin/sign-in", STRANGER, _sends(FORM, **wrong)),
+        View("enrolment", "/admin/sign-in", NEW_MEMBER, _sends(FORM, **right)),
+        View("step-up refused", "/admin/step-up", OWNER, _sends(FORM, password="x", totp="1")),
+    ]
+
+
+def of_faults() -> list[View]:
+    """What there is no page for, what one may not see, and what broke."""
+    return [
+        View("fault 404", "/nothing/here", STRANGER, status=404),
+        View("fault 403", "/admin/audit", "finance", status=403),
+        View("fault 404 in the console", "/admin/orders/nothing", OWNER, status=404),
+        View("fault 405", "/preferences/theme", STRANGER, status=405),
+        View("fault 500", BROKEN, STRANGER, status=500),
+    ]
+
+
+def _ended(product: Product, buyer: int, as_: OrderState, *, closed: bool = True) -> Order:
+    placed = factories.place(product, person_id=buyer)
+    payment = placed.payment
+    assert payment is not None
+    transaction(lambda: closing.begin_closing(queries.lock(placed.order.id), as_))
+    if closed:
+        transaction(lambda: closing.closed_at_channel(payment.id))
+    return factories.fresh(placed.order)
+
+
+def _refunded(product: Product, buyer: int) -> Order:
+    order = factories.buy(product, person_id=buyer)
+    line = order.lines[0]
+    refund = transaction(
+        lambda: refunding.request_refund(order.id, line.id, line.amount, "买家改了主意")
+    )
+    transaction(lambda: refunding.begin_sending(refund.id))
+    transaction(lambda: refunding.succeeded(refund.id))
+    return factories.fresh(order)
+
+
+def _answered(product: Product, buyer: int) -> Order:
+    order = factories.buy(product, person_id=buyer)
+    problem = transaction(lambda: service.report_problem(order.id, "提示已使用"))
+    transaction(lambda: service.answer_problem(problem.id, "已经换了一条新的，请再试"))
+    return factories.fresh(order)
+
+
+def _paid_and_not_delivered(buyer: int) -> Order:
+    """Its only batch was frozen between the order and the money."""
+    product = factories.make_product(codes=1, name="一杯咖啡 电子券")
+    placed = factories.place(product, person_id=buyer)
+    assert placed.payment is not None
+    batch_id = session.scalars(sa.select(Batch.id).where(Batch.product_id == product.id)).one()
+    transaction(lambda: batches.freeze(batch_id, reason="供应商通知有坏卡"))
+    factories.settle(placed.payment)
+    return factories.fresh(placed.order)
+
+
+def _reveal(page: Page) -> None:
+    page.get_by_test_id("reveal").click()
+    expect(page.get_by_test_id("code").first).to_be_visible()
+
+
+def _opens(selector: str) -> Callable[[Page], None]:
+    return lambda page: page.locator(f"{selector} > summary").click()
+
+
+def _sends(form: str, **typed: str) -> Callable[[Page], None]:
+    """Fill in what is given and send the form, past what the browser itself would refuse."""
+
+    def send(page: Page) -> None:
+        found = page.locator(form).first
+        found.evaluate("form => { form.noValidate = true; }")
+        for name, text in typed.items():
+            found.locator(f"[name={name}]").evaluate(
+                "(field, text) => { field.value = text; }", text
+            )
+        with page.expect_navigation():
+            found.evaluate("form => form.requestSubmit()")
+
+    return send

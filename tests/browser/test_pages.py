@@ -1,0 +1,141 @@
+"""Every page there is: no rule of accessibility broken, nothing wider than a phone, no complaint.
+
+A page is looked at in every pair of language, theme and width, which is half of all their
+combinations: what is wrong with it depends on its words and its width, or on its theme and its
+width. One of many states of the same page is looked at once in each language, on a phone in the
+dark and at a desk in the light. Everything that has a name has an absurdly long one.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page
+
+from app.core.db import transaction
+from tests.browser import gallery, long_names, states
+from tests.browser.conftest import PHONE
+from tests.browser.gallery import Gallery, View
+from tests.browser.journeys import Watched
+from tests.fake_provider import ObedientProvider, speaking
+from tests.web.house import STRANGER
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+]
+
+Looks = tuple[tuple[int, str], ...]
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+# By language: the widths and themes a page is looked at in, and those of one of its states.
+LOOKS: dict[str, Looks] = {
+    "zh": ((1280, "light"), (360, "dark")),
+    "en": ((360, "light"), (1280, "dark")),
+}
+LOOKS_AT_STATES: dict[str, Looks] = {"zh": ((360, "dark"),), "en": ((1280, "light"),)}
+RUN = """async (rules) => {
+  const found = await axe.run(document, {runOnly: rules, resultTypes: ["violations"]});
+  return found.violations.flatMap(({id, nodes}) =>
+    nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+}"""
+# What is folded away is looked at, too; the menu, which would lie over the page, has its own view.
+UNFOLD = """() => {
+  for (const fold of document.querySelectorAll("details:not(.menu)")) fold.open = true;
+}"""
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.mark.parametrize("language", LOOKS)
+def test_no_page_of_an_empty_shop_has_a_fault(app: Flask, browser: Browser, language: str) -> None:
+    with gallery.of_empty_shop(app) as shown:
+        assert len(shown.views) >= 10
+        found = list(faults(shown, browser, language))
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("language", LOOKS)
+def test_no_page_of_a_furnished_shop_has_a_fault(
+    app: Flask, browser: Browser, language: str
+) -> None:
+    obedient = ObedientProvider()
+    with speaking(obedient=obedient), gallery.of_furnished_shop(app) as shown:
+        shown.views += states.of_everything(shown, obedient)
+        transaction(long_names.name_everything)
+        assert len(shown.views) >= 90
+        found = list(faults(shown, browser, language))
+    assert not found, "\n".join(found)
+
+
+def test_the_eyes_are_open(app: Flask, browser: Browser) -> None:
+    """A button without a name, a line too wide and a style that the policy forbids are seen."""
+    with gallery.of_empty_shop(app) as shown:
+        page, watched = open_page(shown, browser, STRANGER, "zh")
+        page.set_viewport_size(PHONE)
+        page.goto("/")
+        page.evaluate("document.querySelector('h1').innerHTML = '<button></button>'")
+        page.evaluate("document.querySelector('h1').setAttribute('style', 'color: red')")
+        page.evaluate("document.querySelector('h1').style.width = '500px'")
+        found = [*broken_rules(page), *too_wide(page)]
+        page.context.close()
+    assert any(fault.startswith("button-name") for fault in found)
+    assert any(fault.startswith("scrolls sideways") for fault in found)
+    assert any("Content Security Policy" in fault for fault in watched.faults)
+
+
+def faults(shown: Gallery, browser: Browser, language: str) -> Iterator[str]:
+    """Everything that is wrong with any of the views."""
+    browsers: dict[str, tuple[Page, Watched]] = {}
+    for view in shown.views:
+        if view.who not in browsers:
+            browsers[view.who] = open_page(shown, browser, view.who, language)
+        page, watched = browsers[view.who]
+        for fault in faults_of(view, page, language):
+            yield f"{view.name} ({language}): {fault}"
+        # The console reports the answer of a page that is meant to be a fault.
+        for fault in watched.faults:
+            if f"status of {view.status}" not in fault:
+                yield f"{view.name} ({language}): {fault}"
+        watched.faults.clear()
+    for page, _watched in browsers.values():
+        page.context.close()
+
+
+def open_page(shown: Gallery, browser: Browser, who: str, language: str) -> tuple[Page, Watched]:
+    page, watched = shown.visit(browser, who, language).new_page(), Watched()
+    watched.look_at(page, shown.url)
+    return page, watched
+
+
+def faults_of(view: View, page: Page, language: str) -> Iterator[str]:
+    answer = page.goto(view.path)
+    assert answer is not None
+    if answer.status != view.status:
+        yield f"answered {answer.status}"
+    if view.then is not None:
+        view.then(page)
+    if not (page.locator("html").get_attribute("lang") or "").startswith(language):
+        yield "is in another language"
+    page.evaluate(UNFOLD)
+    for width, theme in (LOOKS if view.is_page else LOOKS_AT_STATES)[language]:
+        page.set_viewport_size({"width": width, "height": 860})
+        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        yield from (f"at {width} px, {theme}: {rule}" for rule in broken_rules(page))
+    page.set_viewport_size(PHONE)
+    yield from too_wide(page)
+
+
+def broken_rules(page: Page) -> list[str]:
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE)
+    return list(page.evaluate(RUN, RULES))
+
+
+def too_wide(page: Page) -> Iterator[str]:
+    beyond = page.evaluate(BEYOND)
+    if beyond:
+        yield f"scrolls sideways by {beyond} px"
