@@ -56,40 +56,8 @@ class Line:
 
 
 CATEGORIES = ("影音会员", "手机充值", "游戏点卡", "学习办公", "生活礼品")
+# Card codes first: who looks at the shop for the first time buys the first thing she sees.
 LINES = (
-    Line(
-        "手机充值",
-        {
-            "name": "手机话费 50 元",
-            "price": 4980,
-            "compare_at": 5000,
-            "summary": "三网通用，付款后直接到账",
-            "description": "移动、联通、电信都可以充。通常一分钟内到账，失败自动退款。",
-            "kind": ProductKind.RECHARGE,
-            "account_format": AccountFormat.PHONE,
-            "max_per_order": 1,
-        },
-        0,
-        4925,
-        sku="10000202",
-    ),
-    Line(
-        "影音会员",
-        {
-            "name": "星河视频会员 直充月卡",
-            "price": 1590,
-            "compare_at": 2500,
-            "summary": "填手机号直接开通，不用兑换",
-            "description": "付款后会员直接加到这个手机号的账号上，可以叠加。",
-            "kind": ProductKind.RECHARGE,
-            "account_format": AccountFormat.PHONE,
-            "account_label": "星河视频手机号",
-            "max_per_order": 3,
-        },
-        0,
-        1260,
-        sku="10000101",
-    ),
     Line(
         "影音会员",
         {
@@ -191,6 +159,39 @@ LINES = (
         },
         50,
         6100,
+    ),
+    Line(
+        "手机充值",
+        {
+            "name": "手机话费 50 元",
+            "price": 4980,
+            "compare_at": 5000,
+            "summary": "三网通用，付款后直接到账",
+            "description": "移动、联通、电信都可以充。通常一分钟内到账，失败自动退款。",
+            "kind": ProductKind.RECHARGE,
+            "account_format": AccountFormat.PHONE,
+            "max_per_order": 1,
+        },
+        0,
+        4925,
+        sku="10000202",
+    ),
+    Line(
+        "影音会员",
+        {
+            "name": "星河视频会员 直充月卡",
+            "price": 1590,
+            "compare_at": 2500,
+            "summary": "填手机号直接开通，不用兑换",
+            "description": "付款后会员直接加到这个手机号的账号上，可以叠加。",
+            "kind": ProductKind.RECHARGE,
+            "account_format": AccountFormat.PHONE,
+            "account_label": "星河视频手机号",
+            "max_per_order": 3,
+        },
+        0,
+        1260,
+        sku="10000101",
     ),
     Line(
         "影音会员",

@@ -1,6 +1,7 @@
 """What `bin/run` promises: it says what it made, keeps it, mends itself, and leaves nothing."""
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -76,6 +77,14 @@ def test_it_prints_the_addresses_and_sign_ins_and_then_that_it_is_ready(started:
     assert text.splitlines()[-1] == "ready"
     assert demo["url"] == started.url
     assert is_up(started)
+
+
+def test_the_first_thing_in_the_demo_is_a_code_that_can_be_bought(started: Shop) -> None:
+    with httpx.Client(base_url=started.url, trust_env=False) as browser:
+        cards = re.findall(r'<[^>]+data-testid="product-card"[^>]*>', browser.get("/").text)
+        (path,) = re.findall(r'href="([^"]+)"', cards[0])
+        page = browser.get(path).text
+    assert 'data-testid="contact"' in page and 'data-testid="submit-order"' in page
 
 
 def test_only_its_owner_reads_what_it_writes(started: Shop) -> None:

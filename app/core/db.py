@@ -156,9 +156,9 @@ def once(ids: sa.Select[Any]) -> sa.Select[Any]:
     """The ids that a locking select with a LIMIT picks, for use within IN.
 
     As a bare subquery PostgreSQL may run it again for each row it compares, and with SKIP LOCKED
-    each run picks others: more rows would be changed than the LIMIT says.
+    each run picks others: more rows would be changed than the LIMIT says. It stands within the IN,
+    not in front: of a statement that begins with WITH, SQLite's driver counts no changed rows.
     """
-    # Inside the subquery: SQLite's driver counts no rows of a statement that begins with WITH.
     return sa.select(ids.cte("picked", nesting=True))
 
 

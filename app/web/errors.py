@@ -50,7 +50,7 @@ def http_error(error: HTTPException) -> Response:
     }
     response = error_page(error.code, sentences.get(error.code, _("出错了，请稍后再试")))
     for name, value in error.get_headers():
-        if name.lower() == "retry-after":
+        if name.lower() in ("retry-after", "allow"):
             response.headers[name] = value
     return response
 

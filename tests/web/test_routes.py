@@ -215,6 +215,7 @@ def test_other_methods_are_refused(house: House) -> None:
     for route in house.app.url_map.iter_rules():
         response = visitor._open("DELETE", house.path(route))
         assert response.status_code == 405
+        assert set(response.allow) >= set(route.methods or ()), "what is allowed is said"
         assert list(faults_of(route, response)) == []
 
 

@@ -47,6 +47,8 @@ def test_a_channel_that_there_is_not_is_said_on_the_order(guest: Visitor) -> Non
 
     assert answer.status_code == 422
     assert "请选择付款方式" in answer.text and 'data-testid="pay"' in answer.text
+    # Without scripts the page asks anew for itself: for the order, not for this form's address.
+    assert f'content="4;url=/orders/{payment.order.number}"' in answer.text
 
 
 def test_the_download_is_text_in_a_known_encoding(guest: Visitor) -> None:
