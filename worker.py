@@ -20,6 +20,7 @@ from app.core import outbox
 from app.core.bell import QUEUE
 from app.core.db import session
 from app.core.processes import Child, die_with_parent, look_after_until, stop_all, stop_signal
+from app.settings import BadSettings, Settings
 
 log = structlog.get_logger()
 
@@ -79,6 +80,11 @@ def relay_once() -> int:
 
 def supervise(workers: int) -> None:
     """Keep the children alive until TERM or INT; then let running jobs end."""
+    try:
+        Settings.from_environment()
+    except BadSettings as faults:
+        # Its children would say so again at every start.
+        sys.exit(str(faults))
     stop = stop_signal()
     this = [sys.executable, os.path.abspath(__file__)]
     children = [Child("relay", [*this, "relay"])]

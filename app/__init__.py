@@ -8,9 +8,12 @@ from app import cli, logs, web
 from app.core import bell, db, keys, outbox
 from app.core.crypto import load_key_ring
 from app.domain.ledger import service as ledger
+from app.domain.messages import service as messages
 from app.domain.recharges import providers as recharge_providers
+from app.providers import messages as senders
 from app.providers import payments
 from app.settings import Settings
+from app.web import messages as words
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,6 +32,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     outbox.connect(bell.RqBell(settings.redis_url))
     payments.connect(settings)
     recharge_providers.connect(settings)
+    senders.connect(settings)
     web.init_app(app, settings)
+    messages.connect(words.writer(app, settings.base_url))
     cli.init_app(app)
     return app

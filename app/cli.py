@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 from app import backup as backups
 from app import demo as demo_data
@@ -19,7 +20,7 @@ from app import doctor as diagnosis
 from app import invariants
 from app.core import keys, migrations
 from app.core.actors import act_as
-from app.core.db import transaction
+from app.core.db import session, transaction
 from app.settings import Settings
 
 console = Console()
@@ -53,6 +54,7 @@ def init() -> None:
 def demo() -> None:
     """Fill an empty shop with products, codes, staff and a buyer; write their sign-ins."""
     act_as("command:demo")
+    _refuse_unless_migrated()
     with _progress() as progress:
         task = progress.add_task("demo data", total=None)
         made = demo_data.make(lambda text: progress.update(task, description=text))
@@ -65,8 +67,9 @@ def demo() -> None:
 @with_appcontext
 def audit(*, full: bool, as_json: bool) -> None:
     """Check what must always be true; exit with 1 when anything is not."""
-    findings = invariants.run(full=full)
+    _refuse_unless_migrated()
     if as_json:
+        findings = invariants.run(full=full)
         click.echo(
             json.dumps(
                 {
@@ -78,6 +81,11 @@ def audit(*, full: bool, as_json: bool) -> None:
             )
         )
     else:
+        with _progress() as progress:
+            task = progress.add_task("", total=len(invariants.CHECKS))
+            findings = invariants.run(
+                full=full, begin=lambda name: progress.update(task, description=name, advance=1)
+            )
         console.print(_audit_table(findings))
     sys.exit(0 if all(finding.holds for finding in findings) else 1)
 
@@ -98,6 +106,7 @@ def doctor() -> None:
 @with_appcontext
 def backup(path: Path | None) -> None:
     """Write an encrypted backup to PATH (default: DATA_DIR/backups). The shop may run on."""
+    _refuse_unless_migrated()
     path = path or backups.default_path(_settings().data_dir)
     with _progress() as progress:
         contents = backups.backup(path, _advance(progress, "backup"))
@@ -133,6 +142,7 @@ def keys_group() -> None:
 @with_appcontext
 def check_keys() -> None:
     """Unwrap every data key with the master key."""
+    _refuse_unless_migrated()
     counted = keys.check()
     console.print(f"{counted.opened} data keys open, {counted.closed} do not.")
     sys.exit(1 if counted.closed else 0)
@@ -141,6 +151,21 @@ def check_keys() -> None:
 def _settings() -> Settings:
     settings: Settings = current_app.config["SETTINGS"]
     return settings
+
+
+def _refuse_unless_migrated() -> None:
+    try:
+        at_head = migrations.is_at_head()
+    except OperationalError:
+        raise click.ClickException(
+            "The database does not answer. `flask --app wsgi doctor` looks at everything."
+        ) from None
+    finally:
+        session.rollback()
+    if not at_head:
+        raise click.ClickException(
+            "The database is not of this version. Run `flask --app wsgi init` first."
+        )
 
 
 def _shown_url(url: str) -> str:
@@ -167,6 +192,8 @@ def _progress() -> Progress:
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        # Where nobody watches it would only leave an empty line.
+        disable=not console.is_terminal,
     )
 
 

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,15 @@ from app.domain.accounts import passwords, second_factor
 from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, Role
-from app.domain.catalog import preferences
+from app.domain.catalog import offers, preferences
 from app.domain.catalog import service as catalog
-from app.domain.catalog.models import Product
+from app.domain.catalog.models import AccountFormat, Product, ProductKind
+from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.rules import ProductFields
+from app.domain.recharges import providers as recharge_providers
+from app.domain.recharges.providers import ProviderFields
+from app.domain.redemptions import policies
+from app.domain.redemptions.validity import Anchor, Policy
 from app.domain.vault import own_codes, storing
 from app.domain.vault.models import Batch, BatchState
 from app.domain.vault.rules import last_four, normalise
@@ -45,10 +50,46 @@ class Line:
     fields: dict[str, Any]
     codes: int
     unit_cost: int
+    # For what is recharged: its number at the simulated provider.
+    sku: str = ""
+    policy: Policy | None = None
 
 
-CATEGORIES = ("影音会员", "游戏点卡", "学习办公", "生活礼品")
+CATEGORIES = ("影音会员", "手机充值", "游戏点卡", "学习办公", "生活礼品")
 LINES = (
+    Line(
+        "手机充值",
+        {
+            "name": "手机话费 50 元",
+            "price": 4980,
+            "compare_at": 5000,
+            "summary": "三网通用，付款后直接到账",
+            "description": "移动、联通、电信都可以充。通常一分钟内到账，失败自动退款。",
+            "kind": ProductKind.RECHARGE,
+            "account_format": AccountFormat.PHONE,
+            "max_per_order": 1,
+        },
+        0,
+        4925,
+        sku="10000202",
+    ),
+    Line(
+        "影音会员",
+        {
+            "name": "星河视频会员 直充月卡",
+            "price": 1590,
+            "compare_at": 2500,
+            "summary": "填手机号直接开通，不用兑换",
+            "description": "付款后会员直接加到这个手机号的账号上，可以叠加。",
+            "kind": ProductKind.RECHARGE,
+            "account_format": AccountFormat.PHONE,
+            "account_label": "星河视频手机号",
+            "max_per_order": 3,
+        },
+        0,
+        1260,
+        sku="10000101",
+    ),
     Line(
         "影音会员",
         {
@@ -152,6 +193,50 @@ LINES = (
         6100,
     ),
     Line(
+        "影音会员",
+        {
+            "name": "青柠音乐 年卡兑换码",
+            "price": 9800,
+            "compare_at": 16800,
+            "summary": "自己用或送人，一点就充到账号",
+            "description": "收到兑换码后，填手机号就能开通一年。也可以把兑换链接发给朋友。",
+            "kind": ProductKind.REDEEM,
+            "account_format": AccountFormat.PHONE,
+        },
+        30,
+        8800,
+        sku="10000301",
+        policy=Policy(anchor=Anchor.SOLD, duration="P1Y"),
+    ),
+    Line(
+        "生活礼品",
+        {
+            "name": "街角健身 10 次卡",
+            "price": 29900,
+            "compare_at": 39900,
+            "summary": "到店出示二维码，一次扣一次",
+            "description": "街角健身三家门店通用。首次到店后三个月内用完。",
+            "kind": ProductKind.MULTI,
+            "max_per_order": 5,
+        },
+        30,
+        0,
+        policy=Policy(anchor=Anchor.FIRST_USED, duration="P3M", uses_total=10, uses_per_day=2),
+    ),
+    Line(
+        "学习办公",
+        {
+            "name": "纸间自习室 月卡",
+            "price": 19900,
+            "summary": "首次入座起一个月，每天 7 点到 23 点",
+            "description": "任选空位，含热水与无线网络。",
+            "kind": ProductKind.PERIOD,
+        },
+        20,
+        0,
+        policy=Policy(anchor=Anchor.FIRST_USED, duration="P1M", hours=((time(7), time(23)),)),
+    ),
+    Line(
         "生活礼品",
         {
             "name": "一杯咖啡 电子券",
@@ -206,15 +291,42 @@ def _fill(hashes: dict[str, str], totp: Secret, say: Callable[[str], None]) -> N
             "bank_account": "收款人：硬架小店\n开户行：示例银行上海分行\n账号：6222 0000 0000 0000",
         }
     )
+    providers = _add_providers()
     categories = {name: catalog.create_category(name).id for name in CATEGORIES}
     for position, line in enumerate(LINES):
         say(line.fields["name"])
         product = catalog.create_product(
             ProductFields(**line.fields, category_id=categories[line.category], position=position)
         )
+        if line.policy is not None:
+            policies.set_policy(product.id, line.policy)
+        for priority, provider in enumerate(providers if line.sku else (), 1):
+            offers.add_offer(product.id, OfferFields(provider, line.sku, line.unit_cost, priority))
         catalog.put_on_sale(product.id)
         if line.codes:
             _stock(product, line)
+
+
+def _add_providers() -> list[int]:
+    """The simulated provider, by each of the protocols that it speaks; none without it."""
+    settings: Settings = current_app.config["SETTINGS"]
+    if not settings.simulator_url:
+        return []
+    plain = {
+        "url": settings.simulator_url,
+        "merchant": settings.simulator_merchant,
+        "key": settings.simulator_key,
+    }
+    fulu = {
+        "url": f"{settings.simulator_url}/fulu/api/getway",
+        "app_key": settings.simulator_merchant,
+        "app_secret": settings.simulator_key[:32],
+    }
+    wanted = (
+        ProviderFields("simulator", "模拟供应商", "simulator", plain, low_balance_at=100_000),
+        ProviderFields("fulu", "福禄（模拟）", "fulu", fulu, low_balance_at=100_000),
+    )
+    return [recharge_providers.create(fields).id for fields in wanted]
 
 
 def _stock(product: Product, line: Line) -> None:
@@ -225,7 +337,8 @@ def _stock(product: Product, line: Line) -> None:
         state=BatchState.OPEN,
         name=f"{clock.now():%Y-%m} 首批",
         supplier="示例供应商",
-        unit_cost=line.unit_cost,
+        # Our own codes cost nothing: what they are good for does, when it is delivered.
+        unit_cost=0 if line.sku else line.unit_cost,
         expires_on=(clock.now() + timedelta(days=365)).date(),
         is_generated=True,
         created_by="command:demo",

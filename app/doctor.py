@@ -15,6 +15,7 @@ from app import backup
 from app.core import clock, keys, migrations
 from app.core.db import is_postgres, session
 from app.core.outbox import OutboxRow, OutboxState
+from app.providers import messages
 from app.settings import Settings
 
 BACKUP_TOO_OLD = timedelta(hours=26)
@@ -36,6 +37,7 @@ def examine(settings: Settings) -> list[Symptom]:
         _queue(settings),
         *_work(),
         _backup(settings),
+        *_messages(),
         *_exposure(settings),
     ]
 
@@ -102,6 +104,18 @@ def _backup(settings: Settings) -> Symptom:
     age = clock.now() - datetime.fromtimestamp(newest.stat().st_mtime, UTC)
     hours = age.total_seconds() / 3600
     return Symptom("backup", age < BACKUP_TOO_OLD, f"{hours:.1f} h old")
+
+
+def _messages() -> Iterator[Symptom]:
+    """Whether buyers can be written to: the server is really spoken to, and nothing is sent."""
+    for name, kind in (("mail", messages.EMAIL), ("text messages", messages.PHONE)):
+        sender = messages.sender_for(kind)
+        if sender is None:
+            yield Symptom(name, True, "not configured: these buyers are not written to")
+            continue
+        wrong = sender.check()
+        well = "written to the log only" if sender.name == "console" else "answers"
+        yield Symptom(name, not wrong, f"does not answer as it should: {wrong}" if wrong else well)
 
 
 def _exposure(settings: Settings) -> Iterator[Symptom]:

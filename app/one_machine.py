@@ -20,7 +20,9 @@ from app import first_run
 # Where the shop lives. Given once by the environment, every later command must go there too.
 PLACES = ("DATABASE_URL", "REDIS_URL")
 # Below the ports that a system gives to outgoing connections, one of which might be in the way.
-SANDBOX_PORTS = range(20_000, 32_000)
+OUTSIDE_PORTS = range(20_000, 32_000)
+# What plays a part of the outside world in a demo, by the beginning of its settings' names.
+OUTSIDE = ("SANDBOX", "SIMULATOR")
 # A longer path does not fit into a unix socket's address.
 LONGEST_SOCKET = 107
 
@@ -59,7 +61,14 @@ class Machine:
 
     @property
     def sandbox_port(self) -> int:
-        return port_of("SANDBOX_PORT", int(self.settings["SANDBOX_URL"].rpartition(":")[2]))
+        return self._outside_port("SANDBOX")
+
+    @property
+    def simulator_port(self) -> int:
+        return self._outside_port("SIMULATOR")
+
+    def _outside_port(self, name: str) -> int:
+        return port_of(f"{name}_PORT", int(self.settings[f"{name}_URL"].rpartition(":")[2]))
 
     @property
     def queue_socket(self) -> Path:
@@ -68,6 +77,18 @@ class Machine:
     @property
     def queue_log(self) -> Path:
         return self.data_dir / "valkey.log"
+
+
+def make_folder(data_dir: Path) -> None:
+    """The shop's folder, for its owner alone; raises CannotStart where this user cannot write."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(
+            f"{data_dir} cannot be made: {error.strerror}. Choose another DATA_DIR."
+        ) from error
+    if not os.access(data_dir, os.W_OK | os.X_OK):
+        raise CannotStart(f"{data_dir} belongs to somebody else. Choose another DATA_DIR.")
 
 
 def prepare(data_dir: Path) -> Machine:
@@ -86,9 +107,8 @@ def prepare(data_dir: Path) -> Machine:
     if not (os.environ.get("SECRET_KEY") or values.get("SECRET_KEY")):
         values["SECRET_KEY"] = secrets.token_hex(32)
     if (os.environ.get("SHOP_ENV") or values["SHOP_ENV"]) != "production":
-        values["SANDBOX_URL"] = _sandbox_url(values.get("SANDBOX_URL", ""), host)
-        values.setdefault("SANDBOX_MERCHANT", f"M{secrets.randbelow(10**8):08d}")
-        values.setdefault("SANDBOX_KEY", secrets.token_hex(32))
+        for name in OUTSIDE:
+            _make_outside(name, values, host)
     if values != kept:
         text = "".join(f"{name}={value}\n" for name, value in values.items())
         write(path, f"# Read by every process of this shop; the environment wins over it.\n{text}")
@@ -151,14 +171,23 @@ def write(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _sandbox_url(kept: str, host: str) -> str:
-    if os.environ.get("SANDBOX_PORT"):
-        return f"http://127.0.0.1:{port_of('SANDBOX_PORT', 0)}"
+def _make_outside(name: str, values: dict[str, str], host: str) -> None:
+    """Give it an address, a merchant and a key, but for those it has."""
+    others = {values.get(f"{other}_URL", "") for other in OUTSIDE if other != name}
+    values[f"{name}_URL"] = _outside_url(name, values.get(f"{name}_URL", ""), host, others)
+    values.setdefault(f"{name}_MERCHANT", f"M{secrets.randbelow(10**8):08d}")
+    values.setdefault(f"{name}_KEY", secrets.token_hex(32))
+
+
+def _outside_url(name: str, kept: str, host: str, others: set[str]) -> str:
+    if os.environ.get(f"{name}_PORT"):
+        return f"http://127.0.0.1:{port_of(f'{name}_PORT', 0)}"
     port = kept.rpartition(":")[2]
     if port.isdigit() and is_free(host, int(port)):
         return kept
-    drawn = secrets.SystemRandom().sample(SANDBOX_PORTS, len(SANDBOX_PORTS))
-    return f"http://127.0.0.1:{next(port for port in drawn if is_free(host, port))}"
+    drawn = secrets.SystemRandom().sample(OUTSIDE_PORTS, len(OUTSIDE_PORTS))
+    urls = (f"http://127.0.0.1:{port}" for port in drawn if is_free(host, port))
+    return next(url for url in urls if url not in others)
 
 
 def _queue_binary() -> str:

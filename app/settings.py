@@ -5,13 +5,19 @@ so a command given nothing but DATA_DIR acts on the very shop that runs there.
 """
 
 import os
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
+
+from app.core.crypto import BadKey, load_key_ring
 
 ENVIRONMENTS = ("demo", "production", "test")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+IS_SENDER = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
 
 
 class BadSettings(Exception):
@@ -37,6 +43,13 @@ class Settings:
     sandbox_url: str
     sandbox_merchant: str
     sandbox_key: str = field(repr=False)
+    simulator_url: str
+    simulator_merchant: str
+    simulator_key: str = field(repr=False)
+    smtp_url: str = field(repr=False)
+    mail_from: str
+    sms_url: str = field(repr=False)
+    sms_key: str = field(repr=False)
     shop_env: str
     log_level: str
 
@@ -77,6 +90,13 @@ class Settings:
             sandbox_url=values.get("SANDBOX_URL", "").rstrip("/"),
             sandbox_merchant=values.get("SANDBOX_MERCHANT", ""),
             sandbox_key=values.get("SANDBOX_KEY", ""),
+            simulator_url=values.get("SIMULATOR_URL", "").rstrip("/"),
+            simulator_merchant=values.get("SIMULATOR_MERCHANT", ""),
+            simulator_key=values.get("SIMULATOR_KEY", ""),
+            smtp_url=values.get("SMTP_URL", ""),
+            mail_from=values.get("MAIL_FROM", ""),
+            sms_url=values.get("SMS_URL", ""),
+            sms_key=values.get("SMS_KEY", ""),
             shop_env=values.get("SHOP_ENV", "production"),
             log_level=values.get("LOG_LEVEL", "INFO").upper(),
         )
@@ -103,9 +123,55 @@ class Settings:
             found.append("SANDBOX_URL needs SANDBOX_MERCHANT and a SANDBOX_KEY of 32 or more")
         if self.is_production and self.sandbox_url:
             found.append("SANDBOX_URL must be empty in production: it sells for play money")
+        if self.simulator_url and not (self.simulator_merchant and len(self.simulator_key) >= 32):
+            found.append("SIMULATOR_URL needs SIMULATOR_MERCHANT and a SIMULATOR_KEY of 32 or more")
+        if self.is_production and self.simulator_url:
+            found.append("SIMULATOR_URL must be empty in production: it recharges nothing")
+        try:
+            load_key_ring(self.master_keys, self.master_key_file)
+        except BadKey as fault:
+            found.append(str(fault))
+        found += _faults_of_mail(self.smtp_url, self.mail_from)
+        found += _faults_of_sms(self.sms_url, self.sms_key)
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             found.append("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
         return found
+
+
+def _faults_of_mail(url: str, sender: str) -> Iterator[str]:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        # Not quoted: a password stands in it.
+        yield "SMTP_URL must be smtp://user:password@host:587?starttls=1 or smtps://…"
+        return
+    is_encrypted = parts.scheme == "smtps" or parse_qs(parts.query).get("starttls") == ["1"]
+    if not is_encrypted and parts.hostname not in LOOPBACK:
+        yield "SMTP_URL must be smtps:// or say ?starttls=1: a password would cross open networks"
+    if not IS_SENDER.fullmatch(parseaddr(sender)[1]):
+        yield "SMTP_URL needs MAIL_FROM, the address that messages come from, in plain letters"
+
+
+def _faults_of_sms(url: str, key: str) -> Iterator[str]:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        is_open = parts.scheme == "http" and parts.hostname not in LOOPBACK
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = is_open = False
+    if not is_address:
+        yield "SMS_URL must be a full http(s) address"
+    if is_open:
+        yield "SMS_URL must be https:// unless it is on this machine: phone numbers would be seen"
+    if len(key) < 32:
+        yield "SMS_URL needs an SMS_KEY of 32 characters or more"
 
 
 def _read_env_file(path: Path, faults: list[str]) -> dict[str, str]:

@@ -125,12 +125,17 @@ def serving(codes: int, processes: int = 2) -> Iterator[Web]:
         queue.kill()
 
 
+def inherited(environment: dict[str, str]) -> dict[str, str]:
+    """This process's environment with that of a shop."""
+    return os.environ | environment
+
+
 @contextlib.contextmanager
 def gunicorn(arguments: list[str], port: int, environment: dict[str, str]) -> Iterator[None]:
     """Gunicorn with the shop's own settings, until the block ends."""
     command = [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
-        command, cwd=servers.ROOT, env=os.environ | environment, preexec_fn=die_with_parent
+        command, cwd=servers.ROOT, env=inherited(environment), preexec_fn=die_with_parent
     )
     try:
         servers.wait_until(lambda: _listens(port), "gunicorn")

@@ -1,7 +1,8 @@
 """`bin/run`: the whole shop on one machine, with demo data, on embedded defaults.
 
 Starts the queue (an embedded Valkey, unless there is a REDIS_URL), the web, the sandbox payment
-channel, the relay and the workers; keeps them alive; ends them all when it ends, however it ends.
+channel, the recharge simulator, the relay and the workers; keeps them alive; ends them all when it
+ends, however it ends.
 They are forks of this process, so they start at once, and all run the code that was there then.
 They write to this terminal themselves, JSON lines that name their process: no file grows, no pipe
 fills, and a service manager keeps the log as it keeps any other.
@@ -25,8 +26,18 @@ from gunicorn.app import wsgiapp
 import worker
 from app import cli, create_app, logs
 from app.core.processes import FORK, Child, die_with_parent, look_after_until, stop_all, stop_signal
-from app.one_machine import CannotStart, Machine, bracketed, prepare, queue_command, write
+from app.one_machine import (
+    CannotStart,
+    Machine,
+    bracketed,
+    make_folder,
+    prepare,
+    queue_command,
+    write,
+)
 from app.sandbox import server as sandbox
+from app.settings import BadSettings, Settings
+from app.simulator import server as simulator
 
 WORKERS = 2
 READY_WITHIN = 90.0
@@ -42,11 +53,13 @@ def main() -> None:
     os.umask(0o077)
     data_dir = Path(os.environ.get("DATA_DIR") or "data").resolve()
     os.environ["DATA_DIR"] = str(data_dir)
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        make_folder(data_dir)
         with _only_one(data_dir):
-            _run(prepare(data_dir), stop)
-    except CannotStart as reason:
+            machine = prepare(data_dir)
+            Settings.from_environment()
+            _run(machine, stop)
+    except (CannotStart, BadSettings) as reason:
         sys.exit(str(reason))
 
 
@@ -61,6 +74,7 @@ def _run(machine: Machine, stop: threading.Event) -> None:
         children.append(Child("web", partial(_run_web, machine)))
         if machine.is_demo:
             children.append(Child("sandbox", partial(_run_sandbox, machine)))
+            children.append(Child("simulator", partial(_run_simulator, machine)))
         children.append(Child("relay", worker.relay))
         children += [Child(f"worker {number + 1}", worker.work) for number in range(WORKERS)]
         if _gets_ready(machine, stop, children):
@@ -105,11 +119,21 @@ def _run_web(machine: Machine) -> None:
 
 
 def _run_sandbox(machine: Machine) -> None:
-    """As `python -m app.sandbox` does."""
+    """As `python -m app.sandbox` does. Buyers open its pages: it listens where the shop does."""
     for name in ("SANDBOX_MERCHANT", "SANDBOX_KEY"):
         os.environ[name] = machine.settings[name]
     data = machine.data_dir / "sandbox.db"
-    sandbox.Process(bracketed(machine.host), machine.sandbox_port, data).run()
+    sandbox.process(bracketed(machine.host), machine.sandbox_port, data).run()
+
+
+def _run_simulator(machine: Machine) -> None:
+    """As `python -m app.simulator` does. Only the shop calls it: it listens to this machine."""
+    for name in ("SIMULATOR_MERCHANT", "SIMULATOR_KEY"):
+        os.environ[name] = machine.settings[name]
+    # Fulu's orders do not say where to call back: a merchant tells Fulu once.
+    os.environ["SIMULATOR_NOTIFY_URL"] = f"{machine.local_url}/hooks/recharges/fulu"
+    data = machine.data_dir / "simulator.db"
+    simulator.process("127.0.0.1", machine.simulator_port, data).run()
 
 
 @contextlib.contextmanager
@@ -169,6 +193,8 @@ def _greet(machine: Machine) -> None:
         secret = f"one-time codes from {owner['totp_secret']}"
         lines.append(f"  owner    {owner['login']} · {owner['password']} · {secret}")
         lines.append(f"  buyer    {buyer['login']} · {buyer['password']}")
+    if machine.is_demo:
+        lines.append(f"  provider {machine.settings['SIMULATOR_URL']}/control (plays one)")
     lines += [f"  data     {machine.data_dir} (keep a copy of master.key elsewhere)", "ready"]
     print("\n".join(lines), flush=True)
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -18,6 +19,10 @@ from app.core.db import db, transaction
 from app.domain.catalog import preferences
 from app.settings import Settings
 from tests import servers
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("hardshelf", deadline=None)
+hypothesis.settings.load_profile("hardshelf")
 
 MASTER_KEY = "test:" + base64.b64encode(bytes(range(32))).decode()
 # xdist's workers inherit it: servers that they share live as long as this process.

@@ -15,6 +15,8 @@ from app.domain.catalog.models import Product
 from app.domain.catalog.rules import ProductFields
 from app.domain.orders import placing, queries, settling
 from app.domain.orders.models import Order, Payment, Verdict
+from app.domain.redemptions import policies
+from app.domain.redemptions.validity import Policy
 from app.domain.vault import own_codes, storing
 from app.domain.vault.models import Batch, BatchState
 from app.domain.vault.rules import last_four, normalise
@@ -57,12 +59,15 @@ def add_batch(product: Product, codes: list[str], **values: object) -> Batch:
 
 
 def make_product(codes: int = 5, **fields: object) -> Product:
-    """A product on sale with so many codes on its shelf."""
+    """A product on sale with so many codes on its shelf; `policy` are its rules of use."""
 
     def make() -> Product:
+        policy = fields.pop("policy", None)
         product = catalog.create_product(
             ProductFields(**({"name": "测试卡", "price": PRICE} | fields))  # type: ignore[arg-type]
         )
+        if isinstance(policy, Policy):
+            policies.set_policy(product.id, policy)
         catalog.put_on_sale(product.id)
         if codes:
             add_batch(product, own_codes.generate(codes))
@@ -155,3 +160,14 @@ def work() -> None:
         for row_id in ids_due:
             outbox.run(row_id)
     raise AssertionError("jobs keep asking for jobs")
+
+
+def take_over() -> None:
+    """A lease that a dead worker held has run out: its rows wait for others."""
+    transaction(
+        lambda: session.execute(
+            sa.update(OutboxRow)
+            .where(OutboxRow.state == OutboxState.RUNNING, OutboxRow.lease_until < clock.now())
+            .values(state=OutboxState.READY, lease=None, rung_at=None)
+        )
+    )

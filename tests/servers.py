@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,13 +24,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.core.processes import die_with_parent
+from app.one_machine import OUTSIDE_PORTS, is_free
 
 ROOT = Path(__file__).parent.parent
 # What decides about a shop; the one under test is told by the test alone.
 SETTINGS = {
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "MASTER_KEYS", "BASE_URL", "INTERNAL_URL"),
     *("TRUSTED_PROXIES", "SANDBOX_URL", "SANDBOX_PORT", "SANDBOX_MERCHANT", "SANDBOX_KEY"),
-    *("SHOP_ENV", "LOG_LEVEL", "HOST"),
+    *("SIMULATOR_URL", "SIMULATOR_PORT", "SIMULATOR_MERCHANT", "SIMULATOR_KEY"),
+    *("SMTP_URL", "MAIL_FROM", "SMS_URL", "SMS_KEY", "SHOP_ENV", "LOG_LEVEL", "HOST"),
 }
 
 
@@ -48,6 +51,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def steady_port() -> int:
+    """A free port that stays free while its server is dead: no outgoing connection is given it."""
+    drawn = secrets.SystemRandom().sample(OUTSIDE_PORTS, 100)
+    return next(port for port in drawn if is_free("127.0.0.1", port))
 
 
 @contextlib.contextmanager
@@ -283,12 +292,12 @@ class Shop:
         wait_until(lambda: self.code_step <= step() + 1, "a new one-time code", 40, every=0.5)
         return pyotp.TOTP(self.demo["admin"]["totp_secret"]).generate_otp(self.code_step)
 
-    def flask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """`flask --app wsgi …` on this shop."""
+    def flask(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """`flask --app wsgi …` on this shop; its settings are changed by those given."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | settings,
             capture_output=True,
             text=True,
             check=False,

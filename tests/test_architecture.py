@@ -15,12 +15,15 @@ FILES = sorted(APP.rglob("*.py"))
 # A package may import those before it; upwards only by later("dotted.name", ids).
 DOMAIN = (
     *("accounts", "catalog", "ledger", "vault", "pricing", "orders", "redemptions", "recharges"),
+    "messages",
 )
 LAYERS = {
     "core": ("core", "settings"),
     "providers": ("core", "providers", "settings"),
     "domain": ("core", "providers", "domain", "settings"),
-    "sandbox": ("core", "sandbox", "providers"),
+    "outside": ("core", "outside"),
+    "sandbox": ("core", "outside", "sandbox", "providers"),
+    "simulator": ("core", "outside", "simulator"),
 }
 FORBIDDEN = {
     "core": ("flask", "flask_babel", "flask_login", "werkzeug", "jinja2"),
@@ -89,6 +92,18 @@ def test_one_place_commits() -> None:
         if "sandbox" not in path.parts and re.search(r"\.commit\(", path.read_text())
     ]
     assert commits == ["core/db.py"]
+
+
+def test_whether_a_unit_is_under_way_is_asked_of_db() -> None:
+    """What a session carries is named in one place: who reads a name that is gone reads None."""
+    readers = [name_of(path) for path in FILES if re.search(r"session\(\)\.info", path.read_text())]
+    assert readers == ["core/db.py"]
+
+
+def test_a_savepoint_is_one_of_db() -> None:
+    """The session's own would not know what a unit has put off to its end."""
+    nested = [name_of(path) for path in FILES if "begin_nested" in path.read_text()]
+    assert nested == ["core/db.py"]
 
 
 def test_one_module_knows_flask_sqlalchemy() -> None:

@@ -49,11 +49,15 @@ def children_by_name(shop: Shop) -> dict[str, int]:
     return {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in children}
 
 
-def is_up(shop: Shop) -> bool:
+def answers(url: str) -> bool:
     try:
-        return httpx.get(f"{shop.url}/readyz", trust_env=False, timeout=2).status_code == 200
+        return httpx.get(url, trust_env=False, timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def is_up(shop: Shop) -> bool:
+    return answers(f"{shop.url}/readyz")
 
 
 def queue_answers(shop: Shop) -> bool:
@@ -100,6 +104,54 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_faults_of_the_settings_are_named_together_and_without_a_trace(started: Shop) -> None:
+    audit = started.flask("audit", SHOP_ENV="shop", LOG_LEVEL="LOUD", MASTER_KEYS="k1")
+    assert audit.returncode == 1
+    assert audit.stderr.startswith("Error: Settings are wrong:")
+    for thing in ("SHOP_ENV", "LOG_LEVEL", "a master key"):
+        assert f"- {thing} must be" in audit.stderr
+
+
+@pytest.mark.parametrize("command", [["audit"], ["backup"], ["demo"], ["keys", "check"]], ids=str)
+def test_a_command_on_a_database_that_was_not_made_says_what_to_do(
+    started: Shop, tmp_path: Path, command: list[str]
+) -> None:
+    refused = started.flask(*command, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: ") and "Run `flask --app wsgi init`" in refused.stderr
+
+
+def test_a_database_that_is_away_is_said(started: Shop) -> None:
+    refused = started.flask("audit", DATABASE_URL="postgresql://nobody@127.0.0.1:1/shop")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: The database does not answer.")
+
+
+def test_what_init_makes_is_for_its_owner_alone(started: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    made = started.flask("init", DATA_DIR=str(folder))
+    assert made.returncode == 0, made.stderr
+    assert {path.name for path in folder.iterdir()} >= {"shop.db", "shop.env", "master.key"}
+    assert [path.name for path in folder.iterdir() if path.stat().st_mode & 0o077] == []
+
+
+def test_a_shop_with_faulty_settings_does_not_start(tmp_path: Path) -> None:
+    refused = run_shop(tmp_path / "data", TRUSTED_PROXIES="one", BASE_URL="shop.example")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Settings are wrong:")
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run_shop(tmp_path / "file" / "data")
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == (
+        f"{tmp_path}/file/data cannot be made: Not a directory. Choose another DATA_DIR."
+    )
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_when_told_to_stop_it_ends_all_it_started(started: Shop, how: signal.Signals) -> None:
     processes = family(started.process.pid)
@@ -126,13 +178,25 @@ def test_killed_it_leaves_nothing_and_the_next_one_has_the_same_shop(
 
 def test_a_child_that_dies_comes_back(started: Shop) -> None:
     before = children_by_name(started)
-    assert set(before) == {"valkey-server", "web", "sandbox", "relay", "worker 1", "worker 2"}
+    assert set(before) == {
+        *("valkey-server", "web", "sandbox", "simulator", "relay", "worker 1", "worker 2"),
+    }
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
 
     wait_until(lambda: set(children_by_name(started)) == set(before), "its children")
     wait_until(lambda: queue_answers(started) and is_up(started), "the shop")
     assert set(children_by_name(started).values()).isdisjoint(before.values())
+
+
+def test_what_plays_the_outside_world_answers(started: Shop) -> None:
+    lines = (started.data_dir / "shop.env").read_text().splitlines()
+    kept = dict(line.split("=", 1) for line in lines if "=" in line)
+    for house in ("SANDBOX", "SIMULATOR"):
+        url = kept[f"{house}_URL"]
+        wait_until(lambda url=url: answers(f"{url}/healthz"), house)
+    assert f"{kept['SIMULATOR_URL']}/control" in started.log.read_text()
+    assert kept["SIMULATOR_KEY"] not in started.log.read_text()
 
 
 def test_on_postgresql_later_runs_and_commands_go_there_without_being_told(

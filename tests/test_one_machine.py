@@ -37,6 +37,8 @@ def test_a_command_given_only_the_folder_finds_the_shop(tmp_path: Path, port: in
     found = Settings.from_environment({"DATA_DIR": str(tmp_path)})
     assert found.base_url == machine.url == f"http://127.0.0.1:{port}"
     assert found.sandbox_url == f"http://127.0.0.1:{machine.sandbox_port}"
+    assert found.simulator_url == f"http://127.0.0.1:{machine.simulator_port}"
+    assert machine.simulator_port != machine.sandbox_port
     assert found.shop_env == "demo"
 
 
@@ -44,7 +46,8 @@ def test_what_was_made_once_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     first = one_machine.prepare(tmp_path)
     monkeypatch.setenv("PORT", str(servers.free_port()))
     second = one_machine.prepare(tmp_path)
-    kept = ("SECRET_KEY", "SANDBOX_URL", "SANDBOX_MERCHANT", "SANDBOX_KEY")
+    names = ("URL", "MERCHANT", "KEY")
+    kept = ["SECRET_KEY", *(f"{house}_{name}" for house in one_machine.OUTSIDE for name in names)]
     assert [second.settings[name] for name in kept] == [first.settings[name] for name in kept]
     assert second.url != first.url
 
@@ -78,16 +81,32 @@ def test_an_address_from_the_environment_wins(
     assert one_machine.prepare(tmp_path).url == "https://shop.example.com"
 
 
-def test_a_sandbox_port_that_was_taken_meanwhile_is_given_up(tmp_path: Path, taken: int) -> None:
-    one_machine.write(tmp_path / "shop.env", f"SANDBOX_URL=http://127.0.0.1:{taken}\n")
-    assert one_machine.prepare(tmp_path).sandbox_port in one_machine.SANDBOX_PORTS
-
-
-def test_the_sandbox_port_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SANDBOX_PORT", "21234")
+@pytest.mark.parametrize("house", one_machine.OUTSIDE)
+def test_a_port_that_was_taken_meanwhile_is_given_up(
+    tmp_path: Path, taken: int, house: str
+) -> None:
+    one_machine.write(tmp_path / "shop.env", f"{house}_URL=http://127.0.0.1:{taken}\n")
     machine = one_machine.prepare(tmp_path)
-    assert machine.sandbox_port == 21234
+    assert {machine.sandbox_port, machine.simulator_port} <= set(one_machine.OUTSIDE_PORTS)
+
+
+def test_the_ports_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_PORT", "21234")
+    monkeypatch.setenv("SIMULATOR_PORT", "21235")
+    machine = one_machine.prepare(tmp_path)
+    assert (machine.sandbox_port, machine.simulator_port) == (21234, 21235)
     assert machine.settings["SANDBOX_URL"] == "http://127.0.0.1:21234"
+    assert machine.settings["SIMULATOR_URL"] == "http://127.0.0.1:21235"
+
+
+def test_a_port_that_was_drawn_is_not_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_machine, "OUTSIDE_PORTS", range(21_000, 21_002))
+    for _ in range(8):
+        machine = one_machine.prepare(tmp_path)
+        assert {machine.sandbox_port, machine.simulator_port} == {21_000, 21_001}
+        (tmp_path / "shop.env").unlink()
 
 
 def test_in_production_there_is_no_play_money(
@@ -96,7 +115,7 @@ def test_in_production_there_is_no_play_money(
     monkeypatch.setenv("SHOP_ENV", "production")
     machine = one_machine.prepare(tmp_path)
     assert not machine.is_demo
-    assert "SANDBOX_URL" not in machine.settings
+    assert not any(f"{house}_URL" in machine.settings for house in one_machine.OUTSIDE)
 
 
 @pytest.mark.parametrize("text", ["80x", "0", "65536", "-1"])
@@ -122,4 +141,5 @@ def test_a_folder_too_deep_for_a_socket(tmp_path: Path) -> None:
 def test_no_setting_shows_in_a_trace(tmp_path: Path) -> None:
     machine = one_machine.prepare(tmp_path)
     assert machine.settings["SANDBOX_KEY"] not in repr(machine)
+    assert machine.settings["SIMULATOR_KEY"] not in repr(machine)
     assert os.environ["DATA_DIR"] in repr(machine)

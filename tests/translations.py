@@ -27,11 +27,9 @@ NAMES = ("硬架", "中文")
 def wanted() -> set[str]:
     """Every sentence that the code and the pages mark for translation."""
     found: set[str] = set()
-    for folder, method in ((ROOT / "app", "python"), (ROOT / "templates", "jinja2")):
-        pattern = "**.py" if method == "python" else "**.html"
-        rows = extract_from_dir(
-            folder, [(pattern, method)], keywords={**DEFAULT_KEYWORDS, "N_": None}
-        )
+    templates = [("**.html", "jinja2"), ("**.txt", "jinja2")]
+    for folder, methods in ((ROOT / "app", [("**.py", "python")]), (ROOT / "templates", templates)):
+        rows = extract_from_dir(folder, methods, keywords={**DEFAULT_KEYWORDS, "N_": None})
         found |= {message for _, _, message, _, _ in rows if isinstance(message, str) and message}
     return found
 

@@ -7,7 +7,9 @@ This is the one module that knows Flask-SQLAlchemy. Everything else takes `Model
 import enum
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -150,6 +152,15 @@ def is_postgres() -> bool:
     return session.get_bind().dialect.name == "postgresql"
 
 
+def once(ids: sa.Select[Any]) -> sa.Select[Any]:
+    """The ids that a locking select with a LIMIT picks, for use within IN.
+
+    As a bare subquery PostgreSQL may run it again for each row it compares, and with SKIP LOCKED
+    each run picks others: more rows would be changed than the LIMIT says.
+    """
+    return sa.select(ids.cte("picked"))
+
+
 def transaction(work: Callable[[], T]) -> T:
     """Run `work` as one unit: all of it is committed, or nothing.
 
@@ -157,16 +168,18 @@ def transaction(work: Callable[[], T]) -> T:
     when a UNIQUE constraint says that somebody else was first: the second run then sees them. So
     `work` must have no effect outside the database. Units do not nest.
     """
-    if session().info.get("in_transaction"):
+    if is_in_unit():
         raise RuntimeError("transactions do not nest: the edge opens the one there is")
     for attempt in range(TRIES):
         # What was read before is not what the unit may decide on: begin with a fresh view.
         session.rollback()
-        session().info["in_transaction"] = True
-        session().info["after_commit"] = []
+        unit = session().info["unit"] = _Unit()
         try:
             session.connection(execution_options=_unit_options())
             result = work()
+            session.flush()
+            for write in dict.fromkeys(write for write, _ in unit.at_the_end):
+                write_now(write)
             session.commit()
         except exc.DBAPIError as error:
             session.rollback()
@@ -178,12 +191,24 @@ def transaction(work: Callable[[], T]) -> T:
             session.rollback()
             raise
         finally:
-            session().info["in_transaction"] = False
-            calls = session().info.pop("after_commit")
-        for call in calls:
+            session().info["unit"] = None
+        for call in unit.after_commit:
             call()
         return result
     raise AssertionError("unreachable: the last try raises")
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """What is done in the block is undone alone when it raises, and the unit can go on."""
+    unit = _unit()
+    before = unit.at_the_end, unit.after_commit
+    try:
+        with session.begin_nested():
+            yield
+    except BaseException:
+        unit.at_the_end, unit.after_commit = before
+        raise
 
 
 def see_one_moment() -> None:
@@ -230,16 +255,58 @@ def execute(statement: sa.Executable, *values: Any) -> sa.CursorResult[*tuple[An
     return session.connection().execute(statement, *values)
 
 
+def at_the_end(write: Callable[[list[T]], None], item: T) -> None:
+    """Let `write` have `item`, together with all others it is to have, as the unit's last step.
+
+    For what nobody in the unit reads again: one statement writes it all, and a row that everybody
+    writes to is locked no longer than a commit takes.
+    """
+    unit = _unit()
+    unit.at_the_end += ((write, item),)
+
+
+def still_to_write(write: Callable[[list[T]], None]) -> list[T]:
+    """What `write` will have at the end of this unit, so far."""
+    return [item for writer, item in _unit().at_the_end if writer == write]
+
+
+def write_now(write: Callable[[list[T]], None]) -> None:
+    """Let `write` have at once what it was to have at the end of this unit."""
+    unit = _unit()
+    items = still_to_write(write)
+    unit.at_the_end = tuple(pair for pair in unit.at_the_end if pair[0] != write)
+    write(items)
+
+
 def after_commit(call: Callable[[], None]) -> None:
     """Run `call` once the unit is committed; forgotten when it is rolled back."""
-    require_transaction()
-    session().info["after_commit"].append(call)
+    unit = _unit()
+    unit.after_commit += (call,)
+
+
+def is_in_unit() -> bool:
+    """Whether a transaction() is under way here."""
+    return session().info.get("unit") is not None
 
 
 def require_transaction() -> None:
     """Raise unless a unit is open: a change outside one would be lost or half-done."""
-    if not session().info.get("in_transaction"):
+    _unit()
+
+
+@dataclass
+class _Unit:
+    """What is left to do for a unit. Tuples, so that a savepoint can remember what there was."""
+
+    at_the_end: tuple[tuple[Callable[[list[Any]], None], Any], ...] = ()
+    after_commit: tuple[Callable[[], None], ...] = ()
+
+
+def _unit() -> _Unit:
+    unit: _Unit | None = session().info.get("unit")
+    if unit is None:
         raise RuntimeError("this needs a transaction()")
+    return unit
 
 
 def _worth_another_try(error: exc.DBAPIError, attempt: int) -> bool:

@@ -22,6 +22,6 @@ def token() -> str:
     return secrets.token_urlsafe(16)
 
 
-def hash_token(value: str) -> bytes:
+def hash_token(value: str | bytes) -> bytes:
     """What is stored of a token. Plain SHA-256 is enough for 128 random bits."""
-    return hashlib.sha256(value.encode()).digest()
+    return hashlib.sha256(value.encode() if isinstance(value, str) else value).digest()

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 SYMBOLS = {"CNY": "¥"}
+# More is a slip; thousands of such amounts still add up within a bigint.
+LARGEST = 10**15
 
 
 def yuan(amount: int) -> str:
@@ -13,12 +15,16 @@ def yuan(amount: int) -> str:
 
 
 def fen(text: str) -> int:
-    """ "12,345.6" → 1234560. Raises ValueError for anything that is not an exact amount."""
+    """ "12,345.6" → 1234560. Raises ValueError for anything that is not an exact amount,
+    and for more than LARGEST."""
     cleaned = text.strip().replace(",", "").removeprefix("¥").strip()
     whole, _, part = cleaned.partition(".")
     if not (whole + part).isascii() or not (whole + part).isdigit() or len(part) > 2:
         raise ValueError("not an amount")
-    return int(whole or "0") * 100 + int(part.ljust(2, "0") or "0")
+    amount = int(whole or "0") * 100 + int(part.ljust(2, "0") or "0")
+    if amount > LARGEST:
+        raise ValueError("not an amount")
+    return amount
 
 
 def split(amount: int, weights: Sequence[int]) -> list[int]:

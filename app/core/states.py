@@ -29,6 +29,11 @@ class StateChange(db.Model):
     at: Mapped[datetime]
 
 
+_STEPS = db.table_of(StateChange)
+# With RETURNING many rows are one statement.
+_ADD_STEPS = sa.insert(_STEPS).returning(_STEPS.c.id)
+
+
 class Stateful(Protocol):
     """A row with a state and the table of its allowed moves."""
 
@@ -81,15 +86,20 @@ def move_all(
 
 
 def record(subject: str, subject_id: int, from_state: str, to_state: str, note: str = "") -> None:
-    """Write the timeline row of one step."""
-    session.add(
-        StateChange(
-            subject=subject,
-            subject_id=subject_id,
-            from_state=from_state,
-            to_state=to_state,
-            actor=actor(),
-            note=note,
-            at=clock.now(),
-        )
+    """Write the timeline row of one step, at the end of the unit."""
+    db.at_the_end(
+        _write_down,
+        {
+            "subject": subject,
+            "subject_id": subject_id,
+            "from_state": from_state,
+            "to_state": to_state,
+            "actor": actor(),
+            "note": note,
+            "at": clock.now(),
+        },
     )
+
+
+def _write_down(steps: list[dict[str, Any]]) -> None:
+    db.execute(_ADD_STEPS, steps)

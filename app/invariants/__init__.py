@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.db import see_one_moment, session
-from app.invariants import benefits, books, orders
+from app.invariants import benefits, books, messages, orders
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,18 @@ class Check:
     look: Callable[[bool], tuple[int, int]]
 
 
-def run(*, full: bool = False) -> list[Finding]:
-    """Every check there is, of one moment. `full` opens every code instead of a sample."""
+def run(
+    *, full: bool = False, begin: Callable[[str], object] = lambda _name: None
+) -> list[Finding]:
+    """Every check there is, of one moment. `full` opens every code instead of a sample; `begin` is
+    told the name of each check before it looks."""
     see_one_moment()
+    found = []
     try:
-        return [Finding(check.number, check.name, *check.look(full)) for check in CHECKS]
+        for check in CHECKS:
+            begin(check.name)
+            found.append(Finding(check.number, check.name, *check.look(full)))
+        return found
     finally:
         session.rollback()
 
@@ -61,6 +68,8 @@ CHECKS = (
     Check(5, "every open payment is watched", orders.nothing_is_forgotten),
     Check(5, "one live attempt a recharge, delivered once", benefits.attempts_are_single),
     Check(5, "every open recharge is carried on", benefits.recharges_are_carried),
+    Check(5, "what failed or was refunded is paid back and gone", benefits.failures_are_paid_back),
+    Check(5, "every message under way is carried on", messages.messages_are_carried),
     Check(8, "codes open under what they are bound to", orders.codes_open),
     Check(9, "no work is overdue", orders.outbox_is_on_time),
 )

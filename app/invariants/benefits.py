@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.catalog.models import ProductKind
-from app.domain.orders.models import OrderLine
+from app.domain.orders.models import Order, OrderLine, OrderState
 from app.domain.recharges.models import Attempt, AttemptState, Recharge, RechargeState
 from app.domain.redemptions.models import Redemption, RedemptionState, RollBack
 from app.domain.vault.models import Code, CodeState
@@ -53,7 +53,45 @@ def recharges_are_carried(_full: bool) -> tuple[int, int]:
         else_=sa.literal("recharge:redemption:") + sa.cast(Recharge.redemption_id, sa.Text),
     )
     open_ones = sa.select(Recharge.id).where(Recharge.state.in_(OPEN))
-    return count(open_ones), count(open_ones.where(key.not_in(carried)))
+    # A paid line whose recharge nobody has begun needs the job that begins it.
+    unbegun = (
+        sa.select(OrderLine.id)
+        .join(Order, Order.id == OrderLine.order_id)
+        .outerjoin(Recharge, Recharge.order_line_id == OrderLine.id)
+        .where(
+            OrderLine.kind == ProductKind.RECHARGE,
+            Order.state == OrderState.FULFILLING,
+            OrderLine.delivered_at.is_(None),
+            OrderLine.refunded < OrderLine.amount,
+            Recharge.id.is_(None),
+            (sa.literal("recharge:line:") + sa.cast(OrderLine.id, sa.Text)).not_in(carried),
+        )
+    )
+    uncarried = count(open_ones.where(key.not_in(carried)))
+    return count(open_ones), uncarried + count(unbegun)
+
+
+def failures_are_paid_back(_full: bool) -> tuple[int, int]:
+    """What could not be delivered was refunded in full, and what was refunded in full is not there
+    any more: no code of it is live, no redemption of it under way."""
+    failed = sa.select(Recharge.id).where(
+        Recharge.state == RechargeState.FAILED, Recharge.order_line_id.is_not(None)
+    )
+    kept = failed.join(OrderLine, OrderLine.id == Recharge.order_line_id).where(
+        OrderLine.refunded < OrderLine.amount
+    )
+    refunded = OrderLine.refunded == OrderLine.amount
+    live = (
+        sa.select(Code.id)
+        .join(OrderLine, OrderLine.id == Code.order_line_id)
+        .where(refunded, Code.state.in_([CodeState.SOLD, CodeState.EXHAUSTED]))
+    )
+    under_way = (
+        sa.select(Redemption.id)
+        .join(OrderLine, OrderLine.id == Redemption.order_line_id)
+        .where(refunded, Redemption.state == RedemptionState.PENDING)
+    )
+    return count(failed), count(kept) + count(live) + count(under_way)
 
 
 def redemptions_are_carried(_full: bool) -> tuple[int, int]:
@@ -108,7 +146,14 @@ def uses_add_up(_full: bool) -> tuple[int, int]:
         )
     )
     unused = sa.select(Code.id).where(Code.state == CodeState.EXHAUSTED, counting == 0)
-    return total(Redemption), count(unsold) + count(unexplained) + count(unused)
+    # A redeem code is good once: used, it is not for sale to its owner a second time.
+    reusable = (
+        sa.select(Code.id)
+        .join(OrderLine, OrderLine.id == Code.order_line_id)
+        .where(OrderLine.kind == ProductKind.REDEEM, Code.state == CodeState.SOLD, counting > 0)
+    )
+    broken = count(unsold) + count(unexplained) + count(unused) + count(reusable)
+    return total(Redemption), broken
 
 
 def _attempts(*states: AttemptState) -> sa.ScalarSelect[int]:

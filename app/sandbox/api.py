@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, abort, request
 
 from app.core import clock
+from app.outside.record import now
 from app.providers.payments import signing
-from app.sandbox import faults, refunds, statement, trades
-from app.sandbox.channel import here, now
+from app.sandbox import refunds, statement, trades
+from app.sandbox.channel import here
 from app.sandbox.faults import Faults
 
 # The channel's days.
@@ -31,9 +32,9 @@ routes = Blueprint("api", __name__, url_prefix="/api")
 def query_trade() -> Response:
     number = _text(_asked(), "number")
     with here().record.unit() as db:
-        wanted = faults.of(db, number)
-        fails = faults.spend(db, number, "query_fails")
-        is_hidden = not fails and faults.spend(db, number, "not_found")
+        wanted = Faults.of(db, number)
+        fails = Faults.spend(db, number, "query_fails")
+        is_hidden = not fails and Faults.spend(db, number, "not_found")
         trade = trades.find(db, number)
     if fails:
         _fail(wanted)
@@ -56,11 +57,11 @@ def query_trade() -> Response:
 def close_trade() -> Response:
     number = _text(_asked(), "number")
     with here().record.unit() as db:
-        wanted = faults.of(db, number)
-        fails = faults.spend(db, number, "close_fails")
+        wanted = Faults.of(db, number)
+        fails = Faults.spend(db, number, "close_fails")
         if not fails:
             state = trades.close(db, number, now())
-            fails = faults.spend(db, number, "close_fails_after")
+            fails = Faults.spend(db, number, "close_fails_after")
     if fails:
         _fail(wanted)
     return _answer({"state": state})
@@ -74,14 +75,14 @@ def create_refund() -> Response:
     if not isinstance(amount, int):
         abort(400)
     with here().record.unit() as db:
-        wanted = faults.of(db, payment)
-        fails = faults.spend(db, payment, "refund_fails")
+        wanted = Faults.of(db, payment)
+        fails = Faults.spend(db, payment, "refund_fails")
         if not fails:
             try:
                 state, reason = refunds.refund(db, number, payment, amount, now())
             except refunds.Conflicting:
                 abort(409)
-            fails = faults.spend(db, payment, "refund_fails_after")
+            fails = Faults.spend(db, payment, "refund_fails_after")
     if fails:
         _fail(wanted)
     return _answer({"state": state, "reason": reason})
@@ -93,8 +94,8 @@ def query_refund() -> Response:
     with here().record.unit() as db:
         refund = refunds.find(db, number)
         payment = refund.payment_number if refund else ""
-        wanted = faults.of(db, payment)
-        fails = faults.spend(db, payment, "refund_query_fails")
+        wanted = Faults.of(db, payment)
+        fails = Faults.spend(db, payment, "refund_query_fails")
         state, reason = ("", "") if fails else refunds.ask(db, number, now())
     if fails:
         _fail(wanted)

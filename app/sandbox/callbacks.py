@@ -1,28 +1,13 @@
-"""Callbacks on their way to a merchant: rows that are due until they are answered."""
+"""What a merchant is told about a trade, and when."""
 
 import json
 import secrets
 import sqlite3
-from dataclasses import dataclass
 
+from app.outside import callbacks
 from app.sandbox.faults import Faults
 
-# Seconds until an unanswered callback is sent again, after each try; then the channel gives up.
-AGAIN = (1, 2, 5, 15, 60, 300, 900, 3600)
-# Longer than sending may take: what a crash interrupted is sent again.
-LEASE = 60
 STALE_AFTER = 1
-
-
-@dataclass(frozen=True)
-class Due:
-    """A callback to send now."""
-
-    id: int
-    url: str
-    body: dict[str, object]
-    is_forged: bool
-    tries: int
 
 
 def announce(db: sqlite3.Connection, number: str, wanted: Faults, now: float) -> None:
@@ -45,31 +30,6 @@ def repeat(db: sqlite3.Connection, number: str, now: float) -> None:
     _add(db, number, row["body"] if row else _body(db, number, state), False, now)
 
 
-def take_due(db: sqlite3.Connection, now: float, most: int, number: str | None = None) -> list[Due]:
-    """Lease up to so many callbacks whose time has come, of all trades or of one."""
-    rows = db.execute(
-        "UPDATE callbacks SET tries = tries + 1, due_at = ? WHERE id IN"
-        " (SELECT id FROM callbacks WHERE due_at <= ? AND (number = ? OR ? IS NULL)"
-        " ORDER BY due_at, id LIMIT ?) RETURNING id, url, body, is_forged, tries",
-        (now + LEASE, now, number, number, most),
-    ).fetchall()
-    return [
-        Due(row["id"], row["url"], json.loads(row["body"]), bool(row["is_forged"]), row["tries"])
-        for row in rows
-    ]
-
-
-def answered(
-    db: sqlite3.Connection, due: Due, answer: str, now: float, *, is_success: bool
-) -> None:
-    """What the merchant said. Anything but success is sent again, until the channel gives up."""
-    is_over = is_success or due.tries > len(AGAIN)
-    db.execute(
-        "UPDATE callbacks SET answer = ?, due_at = ? WHERE id = ?",
-        (answer, None if is_over else now + AGAIN[due.tries - 1], due.id),
-    )
-
-
 def _body(db: sqlite3.Connection, number: str, state: str) -> str:
     trade = db.execute(
         "SELECT trade_number, amount, currency, paid FROM trades WHERE number = ?", (number,)
@@ -88,8 +48,5 @@ def _body(db: sqlite3.Connection, number: str, state: str) -> str:
 
 
 def _add(db: sqlite3.Connection, number: str, body: str, is_forged: bool, due_at: float) -> None:
-    db.execute(
-        "INSERT INTO callbacks (number, url, body, is_forged, due_at)"
-        " SELECT number, notify_url, ?, ?, ? FROM trades WHERE number = ?",
-        (body, is_forged, due_at, number),
-    )
+    row = db.execute("SELECT notify_url FROM trades WHERE number = ?", (number,)).fetchone()
+    callbacks.add(db, number, row["notify_url"], body, is_forged=is_forged, due_at=due_at)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from flask import current_app
 
-from app.core import clock
 from app.core.crypto import Secret
+from app.outside.record import Record
 from app.sandbox.caller import Caller
-from app.sandbox.record import Record
+from app.sandbox.record import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,10 @@ class Channel:
 
     @classmethod
     def open(cls, data: Path, merchant: str, keys: Sequence[Secret]) -> "Channel":
-        record = Record(data)
+        record = Record(data, SCHEMA)
         return cls(merchant, keys, record, Caller(record, merchant, keys))
 
 
 def here() -> Channel:
     found: Channel = current_app.config["CHANNEL"]
     return found
-
-
-def now() -> float:
-    """This moment, in seconds since 1970, as the record keeps it."""
-    return clock.now().timestamp()

@@ -4,21 +4,14 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from app.sandbox import callbacks, faults, refunds, trades
-from app.sandbox.channel import here, now
+from app.outside.machine import only_this_machine
+from app.outside.record import now
+from app.sandbox import callbacks, refunds, trades
+from app.sandbox.channel import here
 from app.sandbox.faults import Faults
 
-LOOPBACK = ("127.0.0.1", "::1")
-
 routes = Blueprint("control", __name__, url_prefix="/control")
-
-
-@routes.before_request
-def only_this_machine() -> None:
-    """Nobody from elsewhere, and nobody that a proxy on this machine speaks for."""
-    is_forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For"))
-    if request.remote_addr not in LOOPBACK or is_forwarded:
-        abort(404)
+routes.before_request(only_this_machine)
 
 
 @routes.post("/faults")
@@ -30,7 +23,7 @@ def create_faults() -> Response:
     except (ValueError, KeyError, TypeError) as error:
         abort(400, str(error))
     with here().record.unit() as db:
-        faults.want(db, str(asked["number"]), wanted)
+        wanted.want(db, str(asked["number"]))
     return jsonify(asdict(wanted))
 
 
@@ -51,7 +44,7 @@ def show_trade(number: str) -> Response:
             abort(404)
         said = asdict(trade) | {
             "refunded": refunds.sent_back(db, number),
-            "faults": asdict(faults.of(db, number)),
+            "faults": asdict(Faults.of(db, number)),
             "callbacks": _rows(
                 db.execute(
                     "SELECT * FROM callbacks WHERE number = ? ORDER BY id", (number,)

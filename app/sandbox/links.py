@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from app.core.crypto import Secret
+from app.outside.urls import is_web
 from app.providers.payments import signing
 
 CURRENCIES = ("CNY",)
@@ -59,8 +60,8 @@ class PayLink:
             0 < len(self.number) <= NUMBER_LIMIT
             and self.amount > 0
             and self.currency in CURRENCIES
-            and _is_web(self.return_url)
-            and _is_web(self.notify_url)
+            and is_web(self.return_url)
+            and is_web(self.notify_url)
         )
 
     @property
@@ -68,11 +69,3 @@ class PayLink:
         """Where the buyer goes back to, for the page's Content-Security-Policy."""
         parts = urlsplit(self.return_url)
         return f"{parts.scheme}://{parts.netloc}"
-
-
-def _is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and parts.netloc.isascii() and bool(parts.hostname)

@@ -1,31 +1,25 @@
 """The pay page, for whoever has a link that the merchant signed."""
 
-import hashlib
 from concurrent.futures import wait
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, redirect, render_template, request
 
 from app.core.money import yuan
-from app.sandbox import faults, trades
-from app.sandbox.channel import here, now
-from app.sandbox.faults import NAMES, Faults
+from app.outside.assets import Assets
+from app.outside.record import now
+from app.sandbox import trades
+from app.sandbox.channel import here
+from app.sandbox.faults import Faults
 from app.sandbox.links import BadLink, PayLink
 from app.sandbox.trades import Refused
 from app.sandbox.words import language_of, words
 
-STATIC = Path(__file__).parent.parent.parent / "static"
-STYLES = ("tokens", "base", "icon", "button", "field", "surface", "badge", "money", "sandbox")
-SCRIPTS = ("countdown", "forms")
-ASSETS = {
-    "style.css": b"\n".join((STATIC / f"css/{name}.css").read_bytes() for name in STYLES),
-    "script.js": b"\n".join((STATIC / f"js/{name}.js").read_bytes() for name in SCRIPTS),
-    "sprite.svg": (STATIC / "img/sprite.svg").read_bytes(),
-}
-TYPES = {"style.css": "text/css", "script.js": "text/javascript", "sprite.svg": "image/svg+xml"}
-VERSION = hashlib.sha256(b"".join(ASSETS.values())).hexdigest()[:12]
+ASSETS = Assets(
+    ("tokens", "base", "icon", "button", "field", "surface", "badge", "money", "sandbox"),
+    ("countdown", "forms"),
+)
 
 # So long the buyer is kept for the merchant's answer: back at the shop, she finds her goods.
 WAIT_FOR_MERCHANT = 1.5
@@ -52,7 +46,9 @@ def create() -> Response:
     """Take the money, call the merchant, and send the buyer back."""
     try:
         link = _link()
-        wanted = Faults.read({name: request.form[name] for name in NAMES & set(request.form)})
+        wanted = Faults.read(
+            {name: request.form[name] for name in Faults.names() & set(request.form)}
+        )
     except BadLink:
         return _page("bad_link")
     except ValueError:
@@ -60,7 +56,7 @@ def create() -> Response:
     try:
         with here().record.unit() as db:
             if wanted != Faults():
-                faults.want(db, link.number, wanted)
+                wanted.want(db, link.number)
             trades.pay(db, link, now())
     except Refused as refusal:
         return _page(str(refusal), link)
@@ -70,12 +66,7 @@ def create() -> Response:
 
 @routes.get("/assets/<version>/<name>")
 def asset(version: str, name: str) -> Response:
-    if name not in ASSETS:
-        abort(404)
-    response = Response(ASSETS[name], content_type=f"{TYPES[name]}; charset=utf-8")
-    kept = "public, max-age=31536000, immutable" if version == VERSION else "no-store"
-    response.headers["Cache-Control"] = kept
-    return response
+    return ASSETS.answer(version, name)
 
 
 def _link() -> PayLink:
@@ -95,7 +86,7 @@ def _page(state: str, link: PayLink | None = None) -> Response:
         seconds=max(0, int(link.expires_at - now())) if link else 0,
         language=language,
         words=words(language),
-        version=VERSION,
+        assets=f"/assets/{ASSETS.version}",
     )
     response = Response(text, STATUSES.get(state, 200))
     response.headers["Content-Security-Policy"] = _policy(link)

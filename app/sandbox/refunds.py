@@ -3,7 +3,8 @@
 import sqlite3
 from dataclasses import dataclass
 
-from app.sandbox import faults, trades
+from app.sandbox import trades
+from app.sandbox.faults import Faults
 
 
 class Conflicting(Exception):
@@ -47,7 +48,7 @@ def refund(
         return "refused", "no such payment"
     if amount <= 0 or sent_back(db, payment_number) + amount > trade.paid:
         return "refused", "more than was paid"
-    wanted = faults.of(db, payment_number)
+    wanted = Faults.of(db, payment_number)
     ends_as, reason = (
         ("refused", "the bank said no") if wanted.refund_refused else ("succeeded", "")
     )

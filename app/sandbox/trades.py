@@ -4,7 +4,8 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
-from app.sandbox import callbacks, faults
+from app.sandbox import callbacks
+from app.sandbox.faults import Faults
 from app.sandbox.links import PayLink
 
 
@@ -45,7 +46,7 @@ def standing(db: sqlite3.Connection, link: PayLink, now: float) -> str:
 
 def pay(db: sqlite3.Connection, link: PayLink, now: float) -> None:
     """Take the money and have the merchant called; raises Refused. Paying twice pays once."""
-    state, wanted = standing(db, link, now), faults.of(db, link.number)
+    state, wanted = standing(db, link, now), Faults.of(db, link.number)
     if state == "paid":
         return
     if state != "unpaid" and not (wanted.late and state in ("closed", "expired")):

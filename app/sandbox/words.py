@@ -2,7 +2,7 @@
 
 WORDS = {
     "zh": {
-        "channel": "沙箱支付渠道",
+        "house": "沙箱支付渠道",
         "test": "测试用",
         "note": "这里是演示和测试用的支付渠道，不会动用真钱。",
         "pay_to": "付给商户",
@@ -46,7 +46,7 @@ WORDS = {
         "late": "仍然付款（模拟迟到的钱）",
     },
     "en": {
-        "channel": "Sandbox payments",
+        "house": "Sandbox payments",
         "test": "For testing",
         "note": "A payment channel for demos and tests. No real money moves.",
         "pay_to": "To merchant",

@@ -5,12 +5,14 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import format_timedelta, get_locale
+from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from app.domain.catalog import preferences
 from app.domain.redemptions.answers import Answer
-from app.domain.redemptions.validity import Duration, Policy, describe
+from app.domain.redemptions.validity import Policy
+from app.domain.redemptions.wording import describe
+from app.web import spans
 from app.web.moments import when
 
 
@@ -29,6 +31,11 @@ def advice(answer: Answer) -> str:
     return _(answer.advice) % _filled(answer.params)
 
 
+def said(answer: Answer) -> str:
+    """Why not and what to do about it, in one go."""
+    return _("%(why)s。%(advice)s", why=why_not(answer), advice=advice(answer))
+
+
 def _filled(params: Mapping[str, Any]) -> dict[str, str]:
     return {name: _written(name, value) for name, value in params.items()}
 
@@ -37,28 +44,14 @@ def _written(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return when(value)
     if name == "span":
-        return span(value)
+        return spans.words(value)
     if name == "weekdays":
         return _days_of_week(value)
+    if name == "hours":
+        return _("、").join(value)
     if name == "days":
         return ", ".join(f"{day:%Y-%m-%d}" for day in value)
     return str(value)
-
-
-def span(text: str) -> str:
-    """An ISO 8601 duration in words: P1M → 1 个月."""
-    duration = Duration.parse(text)
-    parts = []
-    years, months = divmod(duration.months, 12)
-    if years:
-        parts.append(_("%(n)s 年", n=years))
-    if months:
-        parts.append(_("%(n)s 个月", n=months))
-    if duration.days:
-        parts.append(_("%(n)s 天", n=duration.days))
-    if duration.time:
-        parts.append(format_timedelta(duration.time, threshold=1.5))
-    return " ".join(parts)
 
 
 def _days_of_week(days: list[int]) -> str:

@@ -69,6 +69,38 @@ LOOKS: dict[str, dict[str, Look]] = {
         "off_sale": Look(N_("已下架"), "wait", "arrow-down"),
         "archived": Look(N_("已归档"), "neutral", "package"),
     },
+    "recharge": {
+        "queued": Look(N_("排队中"), "wait", "hourglass"),
+        "running": Look(N_("充值中"), "info", "loader-circle"),
+        "review": Look(N_("待人工核实"), "bad", "user"),
+        "delivered": Look(N_("已到账"), "good"),
+        "failed": Look(N_("充值失败"), "neutral", "circle-x"),
+    },
+    "attempt": {
+        "sending": Look(N_("提交中"), "info", "send"),
+        "pending": Look(N_("已受理"), "info", "loader-circle"),
+        "unknown": Look(N_("结果未知"), "wait", "circle-help"),
+        "review": Look(N_("待人工核实"), "bad", "user"),
+        "delivered": Look(N_("已到账"), "good"),
+        "refused": Look(N_("被拒绝"), "neutral", "ban"),
+    },
+    "redemption": {
+        "pending": Look(N_("兑换中"), "info", "loader-circle"),
+        "succeeded": Look(N_("已使用"), "good"),
+        "failed": Look(N_("未成功，次数已退回"), "neutral", "undo-2"),
+    },
+    "message": {
+        "queued": Look(N_("等待再发"), "wait", "hourglass"),
+        "sending": Look(N_("发送中"), "info", "send"),
+        "sent": Look(N_("已发出"), "good"),
+        "refused": Look(N_("没有发出"), "bad", "ban"),
+        "unknown": Look(N_("不确定是否发出"), "wait", "circle-help"),
+    },
+    "statement_row": {
+        "matched": Look(N_("一致"), "good"),
+        "differs": Look(N_("有差异"), "bad"),
+        "settled": Look(N_("已处理"), "neutral", "check"),
+    },
     "person": {
         "active": Look(N_("正常"), "good"),
         "disabled": Look(N_("已停用"), "bad", "ban"),

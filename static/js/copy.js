@@ -17,6 +17,12 @@
     }
   };
 
+  // A field says what it holds, everything else what stands in it.
+  const textOf = (id) => {
+    const place = document.getElementById(id);
+    return (place.value ?? place.textContent).trim();
+  };
+
   const select = (id) => {
     const range = document.createRange();
     range.selectNodeContents(document.getElementById(id));
@@ -29,7 +35,7 @@
     if (!button) return;
     const ids = button.dataset.copy.split(" ");
     const text = ids.map(
-      (id) => id.split("+").map((part) => document.getElementById(part).textContent.trim()).join(" "),
+      (id) => id.split("+").map(textOf).join(" "),
     ).join("\n");
     try {
       await write(text);

@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.core import audit
 from app.core.audit import AuditEntry
-from app.core.db import after_commit, session, transaction
+from app.core.db import after_commit, at_the_end, savepoint, session, transaction, write_now
 
 
 def entries() -> int:
@@ -48,6 +48,53 @@ def test_calls_after_commit_are_made_once_and_only_when_it_committed(app: Flask)
     transaction(lambda: None)
 
     assert called == ["committed"]
+
+
+def test_what_waits_for_the_end_is_written_together_and_once(app: Flask) -> None:
+    written: list[list[int]] = []
+
+    def work() -> None:
+        at_the_end(written.append, 1)
+        at_the_end(written.append, 2)
+        assert written == []
+        write_now(written.append)
+        at_the_end(written.append, 3)
+
+    transaction(work)
+    transaction(lambda: None)
+
+    assert written == [[1, 2], [3]]
+
+
+def test_what_raises_in_a_savepoint_is_undone_alone(app: Flask) -> None:
+    written: list[list[str]] = []
+    called: list[str] = []
+
+    def step(name: str) -> None:
+        audit.record(name, "things", 1)
+        session.flush()
+        at_the_end(written.append, name)
+        after_commit(lambda: called.append(name))
+
+    @savepoint()
+    def fails() -> None:
+        step("within")
+        write_now(written.append)
+        raise RuntimeError("half-way")
+
+    def work() -> None:
+        step("before")
+        with pytest.raises(RuntimeError, match="half-way"):
+            fails()
+        with savepoint():
+            step("after")
+
+    transaction(work)
+
+    assert session.scalars(sa.select(AuditEntry.action)).all() == ["before", "after"]
+    # What was written within was undone by the database, so what had waited is written again.
+    assert written == [["before", "within"], ["before", "after"]]
+    assert called == ["before", "after"]
 
 
 def test_a_lost_race_for_a_unique_value_runs_the_unit_again(app: Flask) -> None:

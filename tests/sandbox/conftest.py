@@ -1,16 +1,11 @@
 """The real channel in a process of its own, and a merchant's server that it calls back."""
 
-import contextlib
-import os
 import secrets
-import subprocess
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,11 +14,10 @@ import httpx
 import pytest
 
 from app.core import clock
-from app.core.processes import die_with_parent
 from app.providers.callbacks import Callback, Forged
 from app.providers.payments.interface import Charge, Notice, RefundOrder
 from app.providers.payments.sandbox import Sandbox
-from tests.servers import ROOT, free_port, wait_until
+from tests.outside import Process, listening
 
 MERCHANT, KEY = "M00000001", "k" * 32
 HOOK = "/hooks/payments/sandbox"
@@ -65,76 +59,14 @@ class Merchant:
 
 @pytest.fixture(scope="session")
 def merchant() -> Iterator[Merchant]:
-    listening = Merchant(Sandbox("http://127.0.0.1:9", MERCHANT, KEY))
-
-    class Door(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Two small packets without it, and the second waits for the first one's receipt.
-        wbufsize = -1
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(
-                *listening.take(
-                    Callback("POST", self.path, [], dict(self.headers), body, clock.now())
-                )
-            )
-
-        def do_GET(self) -> None:
-            self._answer(200, "back at the shop")
-
-        def _answer(self, status: int, text: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            """Silence."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    server.daemon_threads = True
-    listening.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield listening
-    server.shutdown()
-    server.server_close()
+    with_door = Merchant(Sandbox("http://127.0.0.1:9", MERCHANT, KEY))
+    with listening(with_door.take) as url:
+        with_door.url = url
+        yield with_door
 
 
-@dataclass
-class Process:
-    """`python -m app.sandbox` on a free port."""
-
-    data: Path
-    port: int = field(default_factory=free_port)
-    process: "subprocess.Popen[bytes] | None" = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "app.sandbox",
-                "--port",
-                str(self.port),
-                "--data",
-                str(self.data),
-            ],
-            cwd=ROOT,
-            env=os.environ | {"SANDBOX_MERCHANT": MERCHANT, "SANDBOX_KEY": KEY},
-            preexec_fn=die_with_parent,
-        )
-        wait_until(self.is_up, "the sandbox")
-
-    def is_up(self) -> bool:
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
-        return False
+def process_at(data: Path) -> Process:
+    return Process("app.sandbox", data, {"SANDBOX_MERCHANT": MERCHANT, "SANDBOX_KEY": KEY})
 
 
 @dataclass
@@ -218,12 +150,10 @@ def channel_at(url: str, merchant: Merchant) -> Channel:
 
 @pytest.fixture(scope="session")
 def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    running = Process(tmp_path_factory.mktemp("sandbox") / "sandbox.db")
+    running = process_at(tmp_path_factory.mktemp("sandbox") / "sandbox.db")
     running.start()
     yield running
-    assert running.process is not None
-    running.process.terminate()
-    running.process.wait(15)
+    running.stop()
 
 
 @pytest.fixture(scope="session")

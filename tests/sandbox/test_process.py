@@ -1,27 +1,23 @@
 """The process: it forgets nothing when it dies, ends when told to, and leaves nobody behind."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.providers.payments.interface import StandingState
-from tests.sandbox.conftest import Merchant, Process, channel_at
-from tests.servers import ROOT, wait_until
+from tests.outside import Process, run_without_account
+from tests.sandbox.conftest import Merchant, channel_at, process_at
+from tests.servers import wait_until
 
 
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Process]:
-    running = Process(tmp_path / "sandbox.db")
+    running = process_at(tmp_path / "sandbox.db")
     running.start()
     yield running
-    assert running.process is not None
-    running.process.kill()
-    running.process.wait()
+    running.kill()
 
 
 def test_what_was_not_told_before_a_crash_is_told_after_it(
@@ -30,11 +26,8 @@ def test_what_was_not_told_before_a_crash_is_told_after_it(
     channel = channel_at(mortal.url, merchant)
     merchant.refusals[number] = [500]
     channel.pay(number)
-    assert mortal.process is not None
-    mortal.process.kill()
-    mortal.process.wait()
-    wait_until(lambda: not mortal.is_up(), "the worker's end")
 
+    mortal.kill()
     mortal.start()
 
     wait_until(lambda: channel.is_told(number), "the callback after the crash")
@@ -51,16 +44,7 @@ def test_it_ends_when_told_to(mortal: Process) -> None:
 
 
 def test_it_says_what_it_lacks(tmp_path: Path) -> None:
-    lacking = {name: value for name, value in os.environ.items() if "SANDBOX" not in name}
-
-    ended = subprocess.run(
-        [sys.executable, "-m", "app.sandbox", "--port", "1", "--data", str(tmp_path / "s.db")],
-        cwd=ROOT,
-        env=lacking,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_without_account("app.sandbox", "SANDBOX", tmp_path / "s.db")
 
     assert ended.returncode == 1
     assert "SANDBOX_MERCHANT and SANDBOX_KEY" in ended.stderr

@@ -28,8 +28,12 @@ from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders import queries, refunding, service
+from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
+from app.domain.recharges.models import Recharge, StatementRow
 from app.domain.redemptions import links
+from app.domain.redemptions import service as redemptions
+from app.domain.redemptions.validity import Policy
 from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
@@ -166,13 +170,17 @@ def add_orders(house: House, product: Product, buyer: Person) -> None:
 
 def add_pass(house: House, buyer: Person) -> None:
     """A pass of the holder's, and a redeem code."""
-    kept = factories.make_product(codes=2, kind=ProductKind.MULTI, name="健身次卡")
+    kept = factories.make_product(
+        codes=2, kind=ProductKind.MULTI, name="健身次卡", policy=Policy(uses_total=3)
+    )
     order = factories.buy(kept, person_id=buyer.id)
     code = vault.codes_of([order.lines[0].id])[0]
     house.values |= {
         "shop.passes.number": order.number,
         "shop.passes.code_id": code.id,
         "redeem.token": links.token_of(code.uid),
+        "admin.policies.product_id": kept.id,
+        "redemption_id": transaction(lambda: redemptions.take_use(code.id, "k" * 16)).id,
     }
 
 
@@ -182,14 +190,23 @@ def add_recharge(house: House, buyer: Person) -> None:
     product = factories.make_product(
         codes=0, kind=ProductKind.RECHARGE, account_format=AccountFormat.PHONE, name="话费"
     )
-    transaction(lambda: offers.add_offer(product.id, OfferFields(provider.id, "S1", 2000)))
+    offer = transaction(lambda: offers.add_offer(product.id, OfferFields(provider.id, "S1", 2000)))
     account = RechargeAccount.parse(AccountFormat.PHONE, "13912345678")
     placed = factories.place(product, person_id=buyer.id, account=account)
     assert placed.payment is not None
     factories.settle(placed.payment)
     line = queries.lines_of(placed.order.id)[0]
-    transaction(lambda: recharges.begin_line(line.id))
+    recharge_id = transaction(lambda: recharges.begin_line(line.id))
+    theirs = [reconciling.TheirRow("NOBODY", "success", 2000)]
+    statement = transaction(
+        lambda: reconciling.take(provider.id, clock.today(factories.ZONE), theirs)
+    )
+    rows = sa.select(StatementRow.id).where(StatementRow.statement_id == statement.id)
     house.values |= {
+        "admin.recharges.uid": session.get_one(Recharge, recharge_id).uid,
+        "admin.offers.product_id": product.id,
+        "offer_id": offer.id,
+        "admin.statements.row_id": session.scalars(rows).one(),
         "slug": provider.slug,
         "shop.recharge_accounts.number": placed.order.number,
         "shop.recharge_accounts.line_id": line.id,

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ import sqlalchemy as sa
 
 from app.core.db import session, transaction
 from app.domain.catalog import preferences
-from app.domain.catalog.models import Product
+from app.domain.catalog.models import Product, RechargeProvider
 from app.domain.orders import queries
 from app.domain.orders.models import (
     Order,
     Refund,
 )
+from app.domain.recharges import reconciling
 from tests import factories
 from tests.web.deeds import (
     PRODUCT,
@@ -55,7 +57,10 @@ def test_no_file_computes_anything_in_a_spreadsheet(house: House, sign: str) -> 
         live = [cell for cell in cells if cell.strip(" \ufeff").startswith(tuple("=+-@\t\r＝"))]
         assert [cell for cell in live if not PLAIN_NUMBER.fullmatch(cell)] == []
         assert any("HYPERLINK" in cell for cell in cells), route.rule
-    assert files == {"orders", "products", "batches", "reveals", "people", "audit"}
+    assert files == {
+        *("orders", "products", "batches", "reveals", "people", "audit"),
+        *("recharges", "statements"),
+    }
 
 
 def plant(house: House, text: str) -> None:
@@ -71,6 +76,12 @@ def plant(house: House, text: str) -> None:
     submit(visitor, f"batches/{house.values['batch_id']}/freezing", {"reason": text})
     member = {"name": text[:30], "contact": "=cmd@evil.example", "role": "support"}
     submit(visitor, "people", member)
+    recharged = PRODUCT | {"name": text, "kind": "recharge", "account_format": "phone"}
+    submit(visitor, f"products/{house.values['admin.offers.product_id']}", recharged)
+    provider = session.scalars(sa.select(RechargeProvider.id)).one()
+    session.rollback()
+    theirs = [reconciling.TheirRow(text, text, 1)]
+    transaction(lambda: reconciling.take(provider, date(2026, 1, 1), theirs))
 
 
 def submit(visitor: Visitor, path: str, form: dict[str, Any]) -> None:

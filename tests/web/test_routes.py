@@ -81,6 +81,8 @@ def status_within(route: Route, who: str) -> int:
     leads_on = {
         "shop.orders.open": True,
         "redeem.open": True,
+        # Nothing was scanned yet.
+        "admin.counter.show_pass": True,
         "account.sessions.new": who not in (STRANGER, HALF),
         "account.people.new": who not in (STRANGER, HALF),
         "admin.sign_in.show": who in ROLES,

@@ -65,6 +65,11 @@ class Contact:
         return f"+{number.country_code} ****{digits[-4:]}"
 
 
+def kind_of(masked: str) -> ContactKind:
+    """Of which kind a masked contact is: an e-mail address still shows its @."""
+    return ContactKind.EMAIL if "@" in masked else ContactKind.PHONE
+
+
 def _email(text: str) -> str:
     lowered = text.lower()
     if len(lowered) > EMAIL_LENGTH or not EMAIL.fullmatch(lowered):

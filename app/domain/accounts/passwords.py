@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from app.core.crypto import Secret
-from app.core.db import session
+from app.core.db import is_in_unit
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 _cores = BoundedSemaphore(os.cpu_count() or 1)
@@ -57,5 +57,5 @@ def check_pickup(stored: str | None, pickup: Secret) -> bool:
 
 def _refuse_within_transaction() -> None:
     # Thirty milliseconds under a lock would be thirty milliseconds for everybody.
-    if session().info.get("in_transaction"):
+    if is_in_unit():
         raise RuntimeError("hash and check passwords outside of transaction()")

@@ -2,7 +2,7 @@
 
 import time
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import Any
@@ -10,20 +10,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core import audit, clock
-from app.core.db import after_commit, require_transaction, session
+from app.core.db import after_commit, is_in_unit, require_transaction, session
 from app.core.errors import N_, Refusal
 from app.domain.catalog.models import Preference
 
 ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
 NAME_LENGTH = 30
-TEXT_LENGTH = 500
+TEXT_LENGTHS = {"support": 500, "announcement": 500, "bank_account": 500, "canned_replies": 4000}
 # Long enough that a page costs no query, short enough that nobody waits for a change to show.
 FRESH_FOR = 2.0
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """Texts are plain text. `hold_minutes`: how long an unpaid order keeps its codes."""
+    """Texts are plain text. `hold_minutes`: how long an unpaid order keeps its codes. `messages`:
+    whether buyers are written to, where there is a way to."""
 
     name: str = "硬架小店"
     support: str = ""
@@ -33,9 +34,18 @@ class Preferences:
     hold_minutes: int = 15
     low_stock_at: int = 10
     bank_account: str = ""
+    # What support says often, one a line.
+    canned_replies: str = ""
+    messages: bool = True
 
 
 DEFAULTS = Preferences()
+# How each type is read back from the text that `str` made of it.
+READ: dict[Any, Callable[[str], str | int | bool]] = {
+    str: str,
+    int: int,
+    bool: lambda text: text == str(True),
+}
 
 # The values, when they were read, and from which database: a process may open several in turn.
 _remembered: tuple[Preferences, float, object] | None = None
@@ -45,7 +55,7 @@ def get() -> Preferences:
     """The preferences as they were at most two seconds ago; within a unit, as they are."""
     remembered = _remembered
     bind = session.get_bind()
-    if remembered is not None and not session().info.get("in_transaction"):
+    if remembered is not None and not is_in_unit():
         value, read_at, source = remembered
         if source is bind and time.monotonic() - read_at < FRESH_FOR:
             return value
@@ -94,9 +104,9 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
     """All that is wrong, each fault naming its field."""
     if not 1 <= len(wanted.name.strip()) <= NAME_LENGTH:
         yield Refusal(N_("店名要有 1 到 %(most)s 个字"), field="name", most=NAME_LENGTH)
-    for field in ("support", "announcement", "bank_account"):
-        if len(getattr(wanted, field)) > TEXT_LENGTH:
-            yield Refusal(N_("最多 %(most)s 个字"), field=field, most=TEXT_LENGTH)
+    for field, most in TEXT_LENGTHS.items():
+        if len(getattr(wanted, field)) > most:
+            yield Refusal(N_("最多 %(most)s 个字"), field=field, most=most)
     if wanted.accent not in ACCENTS:
         yield Refusal(N_("请选择一种颜色"), field="accent")
     if wanted.zone not in zoneinfo.available_timezones():
@@ -126,9 +136,7 @@ def _stored() -> dict[str, str]:
 
 def _parse(stored: Mapping[str, str]) -> Preferences:
     known = {field.name: field.type for field in fields(Preferences)}
-    values: dict[str, str | int] = {
-        name: int(text) if known[name] is int else text
-        for name, text in stored.items()
-        if name in known
+    values: dict[str, str | int | bool] = {
+        name: READ[known[name]](text) for name, text in stored.items() if name in known
     }
     return Preferences(**values)  # type: ignore[arg-type]

@@ -11,8 +11,8 @@ from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, Refusal
 from app.core.states import can_move, move
 from app.domain.catalog import pictures, rules
-from app.domain.catalog.models import Category, Product, ProductState
-from app.domain.catalog.queries import lock_category, lock_product
+from app.domain.catalog.models import Category, Product, ProductKind, ProductState
+from app.domain.catalog.queries import lock_category, lock_product, policy_of
 from app.domain.catalog.rules import ProductFields
 
 # Written to the audit log as "changed" only: they are long, and the page shows them anyway.
@@ -62,7 +62,11 @@ def set_picture(product_id: int, drawn: pictures.Drawn | None) -> None:
 
 
 def put_on_sale(product_id: int) -> None:
-    """Show and sell it from now on; without stock it is shown as sold out."""
+    """Show and sell it from now on; without stock it is shown as sold out. Raises Conflict."""
+    product = lock_product(product_id)
+    policy = policy_of(product_id)
+    if product.kind == ProductKind.MULTI and not (policy and policy.rules.get("uses_total")):
+        raise Conflict(N_("次卡要先在“使用规则”里填写总次数"))
     _move(product_id, ProductState.ON_SALE)
 
 

@@ -1,6 +1,7 @@
 """The one door to the books: `post`. Nothing is edited; a mistake is posted back."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import sqlalchemy as sa
@@ -17,16 +18,20 @@ from app.domain.ledger.models import (
 )
 from app.domain.ledger.rules import check_lines, kind_of, would_go_negative
 
-_ADD_ENTRIES = sa.insert(db.table_of(LedgerEntry))
+_ENTRIES = db.table_of(LedgerEntry)
+# With RETURNING many rows are one statement.
+_ADD_ENTRIES = sa.insert(_ENTRIES).returning(_ENTRIES.c.id)
 _BALANCES = db.table_of(LedgerBalance)
 _AFTER = _BALANCES.c.balance + sa.bindparam("amount")
+# `side` is 1 when the balance must stay a debit, -1 when a credit, 0 when it may be either.
 _CHANGE = (
     sa.update(_BALANCES)
-    .where(_BALANCES.c.account_id == sa.bindparam("account"))
+    .where(_BALANCES.c.account_id == sa.bindparam("account"), sa.bindparam("side") * _AFTER >= 0)
     .values(balance=_AFTER)
 )
-_TAKE_FROM_CREDIT = _CHANGE.where(_AFTER <= 0)
-_TAKE_FROM_DEBIT = _CHANGE.where(_AFTER >= 0)
+
+# An account's id, its code, and by how much its balance changes.
+Change = tuple[int, str, int]
 
 
 class Insufficient(Exception):
@@ -63,17 +68,19 @@ def post(
     )
     if transaction_id is None:
         return
-    # In the order of ids: two postings that share accounts must lock them in the same order.
-    amounts = sorted((account_id(code, currency), code, amount) for code, amount in lines.items())
+    changes = [(account_id(code, currency), code, amount) for code, amount in lines.items()]
     db.execute(
         _ADD_ENTRIES,
         [
             {"transaction_id": transaction_id, "account_id": account, "amount": amount}
-            for account, _, amount in amounts
+            for account, _, amount in changes
         ],
     )
-    for account, code, amount in amounts:
-        _add_to_balance(account, code, amount)
+    for change in changes:
+        db.at_the_end(_change_balances, change)
+    # Every sale changes the same few balances. They wait for the end, but for one that says no.
+    if any(_side(code, amount) for _, code, amount in _sums(db.still_to_write(_change_balances))):
+        db.write_now(_change_balances)
 
 
 def account_id(code: str, currency: str) -> int:
@@ -119,11 +126,34 @@ def _open(code: str, currency: str) -> int:
     return account.id
 
 
-def _add_to_balance(account: int, code: str, amount: int) -> None:
+def _change_balances(changes: list[Change]) -> None:
+    sums = _sums(changes)
+    if not sums:
+        return
+    changed = db.execute(
+        _CHANGE,
+        [
+            {"account": account, "amount": amount, "side": _side(code, amount)}
+            for account, code, amount in sums
+        ],
+    )
+    if changed.rowcount != len(sums):
+        codes = ", ".join(code for _, code, _ in sums)
+        raise Insufficient(f"one of {codes} would pass below zero")
+
+
+def _sums(changes: Iterable[Change]) -> list[Change]:
+    """One change an account, in the order of ids: two units that share accounts must lock them in
+    the same order."""
+    sums: Counter[tuple[int, str]] = Counter()
+    for account, code, amount in changes:
+        sums[account, code] += amount
+    return sorted((account, code, amount) for (account, code), amount in sums.items() if amount)
+
+
+def _side(code: str, amount: int) -> int:
+    """On which side of zero the balance must stay, if this change can bring it across."""
     kind, may_go_negative = kind_of(code)
-    change = _CHANGE
-    if not may_go_negative and would_go_negative(kind, amount):
-        credit_side = kind in (AccountKind.LIABILITY, AccountKind.INCOME)
-        change = _TAKE_FROM_CREDIT if credit_side else _TAKE_FROM_DEBIT
-    if db.execute(change, {"account": account, "amount": amount}).rowcount != 1:
-        raise Insufficient(f"{code} would pass below zero")
+    if may_go_negative or not would_go_negative(kind, amount):
+        return 0
+    return -1 if kind in (AccountKind.LIABILITY, AccountKind.INCOME) else 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from app.core import clock, ids, keys
+from app.core.crypto import context
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, Refusal
 from app.core.outbox import later
@@ -73,15 +74,15 @@ class Placed:
 def place(purchase: Purchase, terms: Terms) -> Placed:
     """Make the order and hold its codes until the deadline, or raise Refusal and change nothing.
 
-    The same checkout key always gives the same order, however often the form is sent. So does a
-    second tab, or the form that the back button loaded anew, while the order for the very same is
-    in this browser's hand and unpaid.
+    The same form always gives the same order, however often it is sent. So does a second tab, or
+    the form that the back button loaded anew, while the order for the very same is in this
+    browser's hand and unpaid. A form that was sent, stopped and corrected asks for another order.
     """
     require_transaction()
-    already = queries.find_by_checkout_key(purchase.checkout_key)
-    if already is not None:
-        return Placed(already, queries.open_payment(already.id), None)
     now = clock.now()
+    already = queries.find_by_checkout_key(_checkout_key(purchase))
+    if already is not None:
+        return Placed(already, _payment_again(already.id, purchase.channel, now), None)
     unpaid = _unpaid_already(purchase, now)
     if unpaid is not None:
         return Placed(unpaid, payment_to_make(unpaid.id, purchase.channel), None)
@@ -111,6 +112,14 @@ def payment_to_make(order_id: int, channel: str) -> Payment:
     return add_payment(order, channel, clock.now())
 
 
+def _payment_again(order_id: int, channel: str, now: datetime) -> Payment | None:
+    """Where a form that was sent again leads to: its channel may be another one by now."""
+    order = queries.lock(order_id)
+    if order.state == OrderState.PENDING and now < order.expires_at:
+        return payment_to_make(order.id, channel)
+    return queries.open_payment(order.id)
+
+
 def add_payment(order: Order, channel: str, now: datetime) -> Payment:
     """Another attempt to pay, through `channel`, watched until it ends."""
     payment = Payment(
@@ -135,6 +144,17 @@ def add_payment(order: Order, channel: str, now: datetime) -> Payment:
 def watch_key(payment_id: int) -> str:
     """The outbox key of the job that asks a channel about a payment and closes it in the end."""
     return f"watch:{payment_id}"
+
+
+def _checkout_key(purchase: Purchase) -> bytes:
+    """The form's one-time key with what is bought, for whom: once one of these is another, so is
+    the order, or she would pay for two and get one, at the address she had just corrected."""
+    account = purchase.account.value if purchase.account else ""
+    has_pickup = purchase.pickup_hash is not None
+    numbers = (purchase.product_id, purchase.quantity, purchase.shown_price, int(has_pickup))
+    # As text: what was sent may be no number that there is.
+    texts = (purchase.checkout_key, account, *map(str, numbers))
+    return ids.hash_token(context(purchase.contact.index, *texts))
 
 
 def _unpaid_already(purchase: Purchase, now: datetime) -> Order | None:
@@ -239,7 +259,7 @@ def _order(
     return Order(
         number=number,
         token_hash=ids.hash_token(token),
-        checkout_key=ids.hash_token(purchase.checkout_key),
+        checkout_key=_checkout_key(purchase),
         person_id=purchase.person_id,
         contact_sealed=keys.seal_personal(purchase.contact.value, "orders", "contact", number),
         contact_index=purchase.contact.index,

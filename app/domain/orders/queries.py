@@ -52,9 +52,9 @@ _BY_CHECKOUT_KEY = sa.select(Order.__table__.c.id).where(
 )
 
 
-def find_by_checkout_key(checkout_key: str) -> Order | None:
+def find_by_checkout_key(checkout_key: bytes) -> Order | None:
     """The order this very form has already made."""
-    found = db.execute(_BY_CHECKOUT_KEY, {"key": ids.hash_token(checkout_key)}).scalar()
+    found = db.execute(_BY_CHECKOUT_KEY, {"key": checkout_key}).scalar()
     return None if found is None else session.get_one(Order, found)
 
 
@@ -238,10 +238,15 @@ def open_problem(order_id: int) -> Problem | None:
     )
 
 
+_PAYMENTS = db.table_of(Payment)
+_OF_TRADE = sa.select(_PAYMENTS.c.id).where(
+    _PAYMENTS.c.channel == sa.bindparam("channel"),
+    _PAYMENTS.c.trade_number == sa.bindparam("trade_number"),
+)
+
+
 def payment_of_trade(channel: str, trade_number: str) -> int | None:
     """Which payment a channel's trade has paid already."""
-    return session.scalar(
-        sa.select(Payment.id).where(
-            Payment.channel == channel, Payment.trade_number == trade_number
-        )
-    )
+    named = {"channel": channel, "trade_number": trade_number}
+    found: int | None = db.execute(_OF_TRADE, named).scalar()
+    return found

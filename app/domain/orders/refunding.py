@@ -12,7 +12,7 @@ from app.core.outbox import later
 from app.core.states import move
 from app.domain.catalog.models import ProductKind
 from app.domain.ledger import service as ledger
-from app.domain.orders import queries
+from app.domain.orders import queries, telling
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -50,7 +50,10 @@ def refund_undeliverable(order_line_id: int, reason: str) -> Refund | None:
     order = queries.lock(session.get_one(OrderLine, order_line_id).order_id)
     line = _line(order, order_line_id)
     left = refundable(line.amount, line.refunded)
-    return _refund_line(order, line, left, reason) if left else None
+    if not left:
+        return None
+    telling.failed(order)
+    return _refund_line(order, line, left, reason)
 
 
 def _refund_line(order: Order, line: OrderLine, amount: int, reason: str) -> Refund:
@@ -117,9 +120,11 @@ def succeeded(refund_id: int) -> None:
     )
     if payment.refunded == payment.received:
         move(payment, PaymentState.REFUNDED)
+    session.flush()
+    order = queries.lock(payment.order_id)
     if refund.order_line_id is not None:
-        session.flush()
-        _end_of_refunding(queries.lock(payment.order_id), payment)
+        _end_of_refunding(order, payment)
+    telling.refunded(order, refund.id)
 
 
 def refused(refund_id: int, why: str) -> None:

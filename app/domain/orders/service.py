@@ -22,6 +22,8 @@ from app.domain.orders.models import (
 from app.domain.vault import service as vault
 
 TEXT_LIMIT = 1000
+# It stands in an index, which takes no long text.
+TRADE_NUMBER_LIMIT = 64
 
 
 def confirm_paid(payment_id: int, trade_number: str, amount: int, today: date) -> Verdict:
@@ -33,8 +35,10 @@ def confirm_paid(payment_id: int, trade_number: str, amount: int, today: date) -
     if payment is None:
         raise NotFound
     trade_number = trade_number.strip()
-    if len(trade_number) < 4:
-        raise Refusal(N_("请填写银行流水号，至少 4 位"), field="trade_number")
+    if not 4 <= len(trade_number) <= TRADE_NUMBER_LIMIT:
+        raise Refusal(
+            N_("请填写银行流水号，4 到 %(most)s 位"), field="trade_number", most=TRADE_NUMBER_LIMIT
+        )
     if payment.channel != "transfer":
         raise Conflict(N_("这笔付款由渠道确认，请用“向渠道查询”"))
     if queries.payment_of_trade(payment.channel, trade_number) not in (None, payment.id):

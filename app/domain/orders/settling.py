@@ -14,7 +14,7 @@ from app.core.db import session
 from app.core.states import move
 from app.domain.catalog.models import ProductKind
 from app.domain.ledger import service as ledger
-from app.domain.orders import queries
+from app.domain.orders import queries, telling
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -121,6 +121,8 @@ def _take(order: Order, payment: Payment, today: date, now: datetime) -> Verdict
         currency=order.currency,
     )
     deliver_or_ask_again(order, today)
+    if order.state != OrderState.DELIVERED:
+        telling.paid(order)
     return Verdict.PAID
 
 
@@ -129,7 +131,7 @@ def _take_late(order: Order, payment: Payment, today: date, now: datetime) -> Ve
     if not late_money_delivers(order, now):
         return _into_suspense(payment, Verdict.LATE)
     try:
-        with session.begin_nested():
+        with db.savepoint():
             for line in queries.lines_of(order.id):
                 if line.kind != ProductKind.RECHARGE:
                     vault.reserve(line.id, line.product_id, line.quantity, today)
@@ -163,7 +165,7 @@ def deliver_or_ask_again(order: Order, today: date) -> None:
     A savepoint keeps the two apart: a code that does not open must never undo a payment.
     """
     try:
-        with session.begin_nested():
+        with db.savepoint():
             deliver(order, today)
     except (vault.Shortfall, Tampered) as obstacle:
         session.refresh(order)
@@ -230,3 +232,4 @@ def _finish(order: Order) -> None:
         return
     move(order, OrderState.DELIVERED)
     order.delivered_at = clock.now()
+    telling.arrived(order)

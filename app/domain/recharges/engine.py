@@ -26,11 +26,11 @@ from app.domain.recharges.models import (
     RechargeState,
 )
 from app.domain.recharges.rules import (
-    LOOK_AGAIN,
     REVIEW_AFTER,
     WAIT_FOR_PROVIDER,
     Candidate,
     choose,
+    look_again,
     next_query,
 )
 from app.domain.redemptions import service as redemptions
@@ -85,13 +85,14 @@ def _start(recharge: Recharge) -> Step | None:
     # In the order of ids: two recharges that look at the same providers must lock them alike.
     for provider_id in sorted({offer.provider_id for offer in offers}):
         queries.lock_provider(provider_id)
-    chosen = choose([_candidate(offer, now) for offer in offers], now)
+    candidates = [_candidate(offer, now) for offer in offers]
+    chosen = choose(candidates, now)
     if chosen is not None:
         return _intend(recharge, session.get_one(Offer, chosen.offer_id), now)
-    if not offers or queries.waiting_since(recharge) > WAIT_FOR_PROVIDER:
+    if not offers or now - queries.queued_since(recharge) > WAIT_FOR_PROVIDER:
         fail(recharge, "no provider could deliver it")
         return None
-    return Step(Deed.WAIT, now + LOOK_AGAIN)
+    return Step(Deed.WAIT, look_again(candidates, now))
 
 
 def _candidate(offer: Offer, now: datetime) -> Candidate:
@@ -142,11 +143,13 @@ def _step(deed: Deed, recharge: Recharge, attempt: Attempt) -> Step:
 def sending_again(attempt_id: int) -> bool:
     """The provider does not know our number and takes each once: note that it is sent once more.
 
-    False when somebody settled it meanwhile.
+    False for any but a doubt: what the provider has acknowledged is with it, and what a person has
+    taken in hand is hers to end.
     """
     attempt = _lock_attempt(attempt_id)
-    if attempt.state in SETTLED:
+    if attempt.state != AttemptState.UNKNOWN:
         return False
+    move(attempt, AttemptState.SENDING, "sent again")
     attempt.sent_at = clock.now()
     return True
 
@@ -160,7 +163,7 @@ def take(attempt_id: int, result: Result, *, not_found_is_final: bool = False) -
     recharge = attempt.recharge
     log(attempt.provider_id, result.exchange, result.outcome.name.lower(), attempt.id)
     if attempt.state in SETTLED:
-        _note_contradiction(attempt, result)
+        _note_contradiction(recharge, attempt, result)
     else:
         _learn(attempt, result)
         _apply(recharge, attempt, result, not_found_is_final=not_found_is_final)
@@ -174,6 +177,10 @@ def _learn(attempt: Attempt, result: Result) -> None:
     attempt.reason = result.reason or attempt.reason
     if result.cost is not None:
         attempt.cost = result.cost
+        # Their four decimals may round up by a fen a piece; more than that was not agreed.
+        agreed = attempt.expected_cost + attempt.recharge.quantity
+        if result.cost > agreed and not attempt.contradiction:
+            attempt.contradiction = f"cost {result.cost} above {attempt.expected_cost}"
 
 
 def _apply(
@@ -186,8 +193,7 @@ def _apply(
         settle(attempt, AttemptState.REFUSED)
         move(recharge, RechargeState.QUEUED, result.reason)
     elif result.outcome is Outcome.PENDING:
-        if attempt.state != AttemptState.PENDING:
-            _leave_review(recharge)
+        if attempt.state in (AttemptState.SENDING, AttemptState.UNKNOWN):
             move(attempt, AttemptState.PENDING)
         _review_what_lasts(recharge, attempt)
     else:
@@ -252,13 +258,11 @@ def _review_what_lasts(recharge: Recharge, attempt: Attempt) -> None:
         review(recharge, attempt, "still open after two hours")
 
 
-def _leave_review(recharge: Recharge) -> None:
-    if recharge.state == RechargeState.REVIEW:
-        move(recharge, RechargeState.RUNNING)
+def _note_contradiction(recharge: Recharge, attempt: Attempt, result: Result) -> None:
+    """A provider that says both has either kept our money or delivered for nothing.
 
-
-def _note_contradiction(attempt: Attempt, result: Result) -> None:
-    """A provider that says both has either kept our money or delivered for nothing."""
+    Delivered after all, while nobody else was asked yet: nobody is, until a person has looked.
+    """
     said = {Outcome.DELIVERED: AttemptState.DELIVERED, Outcome.REFUSED: AttemptState.REFUSED}
     now_says = said.get(result.outcome)
     if now_says is None or now_says == attempt.state or attempt.contradiction:
@@ -267,6 +271,9 @@ def _note_contradiction(attempt: Attempt, result: Result) -> None:
     audit.record(
         "recharge.contradiction", "recharges", attempt.recharge_id, reason=attempt.contradiction
     )
+    if now_says == AttemptState.DELIVERED and recharge.state == RechargeState.QUEUED:
+        attempt.settled_at = None
+        review(recharge, attempt, attempt.contradiction)
 
 
 def take_notice(provider_id: int, number: str, result: Result) -> bool:

@@ -5,6 +5,7 @@ that writes the outcome, which says when to run again.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -68,7 +69,11 @@ def _ask(provider: Provider, step: Step, wanted: Wanted) -> Result:
     if not may_send or not transaction(partial(engine.sending_again, step.attempt_id)):
         return result
     crashpoint("recharge.intended_again")
-    return provider.submit(wanted)
+    again = provider.submit(wanted)
+    if again.outcome is Outcome.REFUSED:
+        # It speaks of this sending; the one before may have taken effect all the same.
+        return replace(again, outcome=Outcome.UNKNOWN)
+    return again
 
 
 def _take(step: Step, provider: Provider, result: Result) -> object:

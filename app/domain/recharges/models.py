@@ -112,6 +112,8 @@ class Attempt(db.Model):
             AttemptState.REFUSED,
         },
         AttemptState.UNKNOWN: {
+            # Sent again, under the same number.
+            AttemptState.SENDING,
             AttemptState.PENDING,
             AttemptState.REVIEW,
             AttemptState.DELIVERED,
@@ -123,7 +125,8 @@ class Attempt(db.Model):
             AttemptState.REFUSED,
         },
         AttemptState.DELIVERED: set(),
-        AttemptState.REFUSED: set(),
+        # The provider says afterwards that it delivered, and nobody else was asked.
+        AttemptState.REFUSED: {AttemptState.REVIEW},
     }
 
     id: Mapped[db.PrimaryKey]

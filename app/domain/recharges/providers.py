@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app.core import audit, clock, keys
 from app.core.db import session
-from app.core.errors import N_, Refusal
+from app.core.errors import N_, Conflict, Refusal
 from app.core.outbox import hasten, later
 from app.domain.catalog.models import RechargeProvider
 from app.domain.recharges import engine, queries
@@ -27,6 +27,8 @@ from app.settings import Settings
 BALANCE_EVERY = timedelta(minutes=10)
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_LENGTH = 40
+# The fields of any adapter that say whose account at whom it is.
+IDENTITY = ("url", "submit_url", "query_url", "merchant", "app_key")
 MOST_AT_ONCE = 200
 MOST_PER_MINUTE = 100_000
 
@@ -92,6 +94,10 @@ def change(provider_id: int, fields: ProviderFields) -> None:
     _check(fields)
     before = values_of(provider)
     after = _checked_values(provider.adapter, fields.values, before)
+    moved = any(after.get(name) != before.get(name) for name in IDENTITY)
+    if moved and queries.has_open_attempts(provider.id):
+        # Their numbers would be asked about, and sent again, where nobody knows them.
+        raise Conflict(N_("还有充值没有结果，不能换网址或账号。请新建一个供应商，停用这一个"))
     changed: dict[str, Any] = {
         name: [getattr(provider, name), getattr(fields, name)]
         for name in ("name", "is_on", "concurrency", "per_minute", "low_balance_at")
@@ -118,6 +124,8 @@ def switch(provider_id: int, *, is_on: bool, reason: str) -> None:
     audit.record(
         "provider.switch", "recharge_providers", provider.id, reason=reason.strip(), is_on=is_on
     )
+    session.flush()
+    hasten(balance_key(provider.id))
 
 
 def adapter(provider_id: int) -> Provider:

@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from app.core import clock
 from app.core.db import session
 from app.core.errors import N_, NotFound
 from app.domain.catalog.models import Offer, RechargeProvider
 from app.domain.orders import queries as orders
 from app.domain.orders.models import OrderLine
-from app.domain.recharges.models import Attempt, AttemptState, Call, Recharge
+from app.domain.recharges.models import OPEN, Attempt, AttemptState, Call, Recharge
 from app.domain.recharges.rules import Health, Load
 from app.domain.redemptions.models import Redemption
 
@@ -60,6 +59,12 @@ def attempts_of(recharge_id: int) -> list[Attempt]:
             sa.select(Attempt).where(Attempt.recharge_id == recharge_id).order_by(Attempt.id)
         )
     )
+
+
+def has_open_attempts(provider_id: int) -> bool:
+    """Whether the provider may still settle something that it was asked for."""
+    found = sa.select(Attempt.id).where(Attempt.provider_id == provider_id, Attempt.state.in_(OPEN))
+    return session.scalar(found.limit(1)) is not None
 
 
 def find_attempt(number: str) -> Attempt | None:
@@ -135,10 +140,31 @@ def calls_of(attempt_ids: list[int]) -> list[Call]:
     )
 
 
+def latest_calls_of(provider_id: int, limit: int) -> list[Call]:
+    """A provider's newest calls, whatever they were about."""
+    return list(
+        session.scalars(
+            sa.select(Call)
+            .where(Call.provider_id == provider_id)
+            .order_by(Call.id.desc())
+            .limit(limit)
+        )
+    )
+
+
 def of_lines(order_line_ids: list[int]) -> dict[int, Recharge]:
     """The recharges of order lines that are recharged themselves, by line."""
     rows = session.scalars(sa.select(Recharge).where(Recharge.order_line_id.in_(order_line_ids)))
     return {row.order_line_id: row for row in rows if row.order_line_id is not None}
+
+
+def of_order(order_line_ids: list[int]) -> list[Recharge]:
+    """Every recharge that these lines paid for, their own and their redeemed codes'."""
+    redeemed = sa.select(Redemption.id).where(Redemption.order_line_id.in_(order_line_ids))
+    found = sa.select(Recharge).where(
+        sa.or_(Recharge.order_line_id.in_(order_line_ids), Recharge.redemption_id.in_(redeemed))
+    )
+    return list(session.scalars(found.order_by(Recharge.id)))
 
 
 def of_redemptions(redemption_ids: list[int]) -> dict[int, Recharge]:
@@ -151,5 +177,7 @@ def _is_under_way(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(Attempt.state == AttemptState.SENDING, Attempt.sent_at > now - FORGOTTEN)
 
 
-def waiting_since(recharge: Recharge) -> timedelta:
-    return clock.now() - recharge.created_at
+def queued_since(recharge: Recharge) -> datetime:
+    """Since when it waits for somebody to ask: its beginning, or its last attempt's end."""
+    ends = [attempt.settled_at for attempt in attempts_of(recharge.id) if attempt.settled_at]
+    return max([recharge.created_at, *ends])

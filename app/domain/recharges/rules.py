@@ -1,6 +1,7 @@
 """Decisions about recharges that need no database: whom to ask, when to ask again, when to stop."""
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -76,6 +77,19 @@ class Candidate:
             and self.load.under_way < at_once
             and self.load.begun < self.per_minute
         )
+
+
+def look_again(candidates: Sequence[Candidate], now: datetime) -> datetime:
+    """When one of them may be able: a busy one soon, those that are left alone when they no longer
+    are. Jittered, so that a crowd that waits does not come back as a crowd."""
+    pauses = [
+        until - now
+        for candidate in candidates
+        if (until := candidate.health.opens_at()) is not None and until > now
+    ]
+    everybody_is_out = len(pauses) == len(candidates)
+    pause = min(pauses) if everybody_is_out and pauses else LOOK_AGAIN
+    return now + pause + LOOK_AGAIN * random.random()  # noqa: S311  jitter
 
 
 def choose(candidates: Iterable[Candidate], now: datetime) -> Candidate | None:

@@ -1,7 +1,7 @@
 """What begins a recharge, and what staff and buyers do with one besides waiting."""
 
 from app.core import audit, ids
-from app.core.crypto import Secret
+from app.core.crypto import Secret, Tampered
 from app.core.db import session
 from app.core.errors import N_, Conflict, Refusal
 from app.core.outbox import hasten
@@ -9,6 +9,7 @@ from app.core.states import move
 from app.domain.catalog.models import Product
 from app.domain.catalog.recharge_accounts import RechargeAccount, mask
 from app.domain.orders import queries as orders
+from app.domain.orders import refunding
 from app.domain.orders.models import Order, OrderLine
 from app.domain.orders.rules import is_owed
 from app.domain.recharges import engine, queries
@@ -30,7 +31,12 @@ def begin_line(order_line_id: int) -> int | None:
         return found.id
     if not is_owed(line) or line.account_sealed is None:
         return None
-    account = orders.open_account(order, line.account_sealed)
+    try:
+        account = orders.open_account(order, line.account_sealed)
+    except Tampered:
+        # Nobody can know whom to recharge: better her money back than an order that nobody ends.
+        refunding.refund_undeliverable(line.id, "its account does not open")
+        return None
     return _begin(account, line.product_id, line.quantity, order_line_id=line.id)
 
 
@@ -141,6 +147,24 @@ def to_review(recharge_id: int, reason: str) -> None:
     if attempt is None or attempt.state not in (AttemptState.PENDING, AttemptState.UNKNOWN):
         raise Conflict(N_("这笔充值现在不需要人工处理"))
     engine.review(recharge, attempt, reason.strip())
+
+
+def settle_contradiction(recharge_id: int, reason: str) -> None:
+    """Staff have cleared up with the provider what it said twice; raises Refusal, Conflict."""
+    _check_reason(reason)
+    recharge = queries.lock(recharge_id)
+    said = [one for one in queries.attempts_of(recharge.id) if one.contradiction]
+    if not said:
+        raise Conflict(N_("这笔充值没有需要对账的地方"))
+    for attempt in said:
+        audit.record(
+            "recharge.contradiction_settled",
+            "recharges",
+            recharge.id,
+            reason=reason.strip(),
+            said=attempt.contradiction,
+        )
+        attempt.contradiction = ""
 
 
 def _lock_open(recharge_id: int) -> Recharge:

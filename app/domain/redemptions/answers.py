@@ -75,7 +75,7 @@ REFUSED_BY_RULES = {
     "code-not-started": (
         409,
         N_("%(start)s 起才能使用"),
-        N_("到时候再来，链接和卡密都会一直有效"),
+        N_("最早可用：%(next)s，卡密和链接请留好"),
     ),
     "code-expired": (410, N_("已于 %(end)s 过期"), N_("可以在订单页反馈，问问能不能延期")),
     "code-outside-hours": (
@@ -86,7 +86,7 @@ REFUSED_BY_RULES = {
     "code-too-soon": (409, N_("离上一次使用还太近"), N_("下次可用：%(next)s")),
     "code-day-limit": (
         409,
-        N_("今天已经用满 %(most)s 次"),
+        N_("每天最多 %(most)s 次，今天已经用了 %(used)s 次"),
         N_("下次可用：%(next)s"),
     ),
     "code-uses-insufficient": (

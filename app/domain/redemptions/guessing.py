@@ -10,6 +10,7 @@ from app.core.db import transaction
 from app.domain.accounts import throttling
 from app.domain.redemptions import service
 from app.domain.redemptions.answers import Unusable
+from app.domain.vault import own_codes
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ def read(text: str, guesser: Guesser) -> int:
     try:
         code_id = transaction(lambda: service.read(text))
     except Unusable as no:
-        if no.answer.slug == "code-malformed":
-            # A typing slip is told apart without any look-up: it teaches a guesser nothing.
+        if no.answer.slug == "code-malformed" and own_codes.has_our_shape(text):
+            # A slip in one of ours: its check symbols say so, and teach a guesser nothing.
             transaction(lambda: throttling.succeeded(guards))
         raise
     transaction(lambda: throttling.succeeded(guards))

@@ -20,6 +20,8 @@ PREFIX = "HSP1."
 STEP = timedelta(seconds=30)
 # A phone's page is drawn anew a little after a step begins, and a cashier is not quicker.
 STEPS_GOOD = 2
+# Ten minutes: time to look at the pass and to answer a question.
+AT_THE_COUNTER = 20
 UID_BYTES = 16
 STEP_BYTES = 6
 SIGNATURE_BYTES = 12
@@ -54,6 +56,11 @@ def read(text: str) -> tuple[int, int]:
     if not 0 <= _step() - step < STEPS_GOOD:
         raise Conflict(N_("这个二维码已过期，请让顾客刷新后再扫"))
     return code_id, step
+
+
+def is_recent(step: int) -> bool:
+    """Whether a showing was read so lately that its holder still stands at the counter."""
+    return _step() - step <= AT_THE_COUNTER
 
 
 def _step() -> int:

@@ -5,10 +5,11 @@ import sqlalchemy as sa
 from app.core import audit
 from app.core.actors import actor
 from app.core.db import session
-from app.core.errors import N_, Conflict
+from app.core.errors import N_, Conflict, Refusal
 from app.domain.catalog.models import REDEEMABLE, PolicyVersion, ProductKind
 from app.domain.catalog.queries import lock_product, policy_of
-from app.domain.redemptions.validity import Policy, faults
+from app.domain.redemptions.faults import faults
+from app.domain.redemptions.validity import Policy
 
 
 def set_policy(product_id: int, policy: Policy) -> PolicyVersion:
@@ -18,6 +19,8 @@ def set_policy(product_id: int, policy: Policy) -> PolicyVersion:
         raise Conflict(N_("这类商品没有使用规则"))
     for fault in faults(policy):
         raise fault
+    if product.kind == ProductKind.MULTI and policy.uses_total is None:
+        raise Refusal(N_("次卡要填写总次数"), field="uses_total")
     newest = policy_of(product_id)
     rules = policy.to_json()
     if newest is not None and newest.rules == rules:
@@ -49,8 +52,3 @@ def versions_of(product_id: int) -> list[PolicyVersion]:
             .order_by(PolicyVersion.version.desc())
         )
     )
-
-
-def needs_uses(kind: ProductKind) -> bool:
-    """Whether a pass of this kind makes sense only with a number of uses."""
-    return kind == ProductKind.MULTI

@@ -39,7 +39,6 @@ class Found:
             activated_at=used_at[0] if used_at else None,
             first_used_at=used_at[0] if used_at else None,
             used_at=used_at,
-            hard_expiry=self.batch.expires_on,
         )
 
 
@@ -50,7 +49,13 @@ def code_id_of(text: str) -> int | None:
     """
     spellings = [normalise(text, case_sensitive=True), normalise(text, case_sensitive=False)]
     found = [
-        session.scalar(sa.select(Code.id).where(Code.lookup == keys.index("code", spelling)))
+        session.scalar(
+            sa.select(Code.id).where(
+                # One that is still on the shelf is nobody's yet, and is not there for anybody.
+                Code.lookup == keys.index("code", spelling),
+                Code.sold_at.is_not(None),
+            )
+        )
         for spelling in spellings
     ]
     return next((code_id for code_id in found if code_id is not None), None)
@@ -117,6 +122,16 @@ def uses_of_lines(order_line_ids: list[int]) -> list[Redemption]:
             .order_by(Redemption.id)
         )
     )
+
+
+def counted_uses_of(order_line_ids: list[int]) -> dict[int, int]:
+    """How many uses count of each of these lines' codes; a line without any is left out."""
+    rows = session.execute(
+        sa.select(Redemption.order_line_id, sa.func.count())
+        .where(Redemption.order_line_id.in_(order_line_ids), Redemption.counts)
+        .group_by(Redemption.order_line_id)
+    )
+    return dict(rows.all())
 
 
 def find_by_key(key: bytes) -> Redemption | None:

@@ -13,16 +13,17 @@ from app.core.actors import actor
 from app.core.crypto import Secret
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
-from app.core.outbox import later
+from app.core.outbox import hasten, later
 from app.core.states import move
 from app.domain.catalog import preferences
 from app.domain.catalog.models import PASSES, ProductKind
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.orders import telling
 from app.domain.redemptions import answers, queries
 from app.domain.redemptions.answers import Answer, Unusable
 from app.domain.redemptions.models import Redemption, RedemptionState, RollBack, Way
 from app.domain.redemptions.queries import Found
-from app.domain.redemptions.validity import Judgement, judge
+from app.domain.redemptions.validity import Anchor, Judgement, judge
 from app.domain.vault import own_codes
 from app.domain.vault.models import BatchState, CodeState
 
@@ -93,7 +94,9 @@ def take_use(code_id: int, key: str, *, shown_step: int | None = None) -> Redemp
     if already is not None:
         return already
     found = _usable(code_id, *PASSES)
-    if shown_step is not None and any(use.shown_step == shown_step for use in found.uses):
+    if shown_step is not None and any(
+        use.shown_step == shown_step for use in queries.history_of(code_id)
+    ):
         raise Conflict(N_("这个二维码刚刚已经核销过，请让顾客刷新后再扫"))
     use = _use(found, Way.COUNTER, key, RedemptionState.SUCCEEDED)
     use.shown_step = shown_step
@@ -187,7 +190,8 @@ def _why_not(found: Found, judgement: Judgement) -> Answer | None:
     """The first reason in the order of field-notes §1.2, or None."""
     if found.product.kind == ProductKind.KEY:
         return answers.ELSEWHERE
-    if found.code.state == CodeState.VOID or found.batch.state == BatchState.VOID:
+    # Voiding a batch voids what is on the shelf; what was sold stays its buyer's.
+    if found.code.state == CodeState.VOID:
         return answers.VOID
     if found.code.state == CodeState.FROZEN or found.batch.state == BatchState.FROZEN:
         return answers.FROZEN
@@ -230,6 +234,9 @@ def _use(found: Found, way: Way, key: str, state: RedemptionState) -> Redemption
     if total is not None and len(taken) + 1 >= total:
         move(found.code, CodeState.EXHAUSTED)
     session.flush()
+    if not taken and found.policy.anchor in (Anchor.ACTIVATED, Anchor.FIRST_USED):
+        # Only now it is known when it ends.
+        hasten(telling.key("expiring", found.line.id))
     return redemption
 
 

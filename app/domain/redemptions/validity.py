@@ -1,31 +1,22 @@
 """When a sold code may be used: one pure function, from its rules and its history to an answer.
 
 Times are moments in UTC; days, weekdays and hours are the shop's, in its zone. Intervals are
-half-open. The rules follow ISO 8601 for durations: P1M is a calendar month and clips to its end
-(31 January + P1M = 28 or 29 February), PT2H is two hours on the clock of physics.
+half-open. Hours over midnight belong to the day they begin on, and so does a use in them.
 """
 
-import calendar
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.core.errors import N_, Refusal
+from app.domain.redemptions.spans import DAY, Duration, midnight, moment
 
-ISO_DURATION = re.compile(
-    r"P(?=.)(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?"
-    r"(?:T(?=.)(?:(\d{1,5})H)?(?:(\d{1,6})M)?)?"
-)
 ALL_WEEK = frozenset(range(1, 8))
-# How far ahead a next usable moment is looked for: beyond it the rules never allow one again.
-HORIZON = 800
-DAY = timedelta(days=1)
+ALL_DAY = ((time(0), time(0)),)
 FORMAT = 1
-MOST_USES = 100_000
 
 
 class Anchor(StrEnum):
@@ -39,40 +30,13 @@ class Anchor(StrEnum):
 
 
 @dataclass(frozen=True)
-class Duration:
-    """A span as people say it: months and days of the calendar, and time of physics."""
-
-    months: int = 0
-    days: int = 0
-    time: timedelta = timedelta(0)
-
-    @classmethod
-    def parse(cls, text: str) -> "Duration":
-        """Read ISO 8601 (P1M, P30D, P1Y, PT2H); an empty text is none. Raises ValueError."""
-        if not text:
-            return cls()
-        match = ISO_DURATION.fullmatch(text)
-        if not match:
-            raise ValueError(text)
-        years, months, weeks, days, hours, minutes = (int(part or 0) for part in match.groups())
-        return cls(years * 12 + months, weeks * 7 + days, timedelta(hours=hours, minutes=minutes))
-
-    def __bool__(self) -> bool:
-        return bool(self.months or self.days or self.time)
-
-    def after(self, start: datetime, zone: ZoneInfo) -> datetime:
-        """The moment so long after `start`: calendar parts on the shop's wall clock."""
-        if not (self.months or self.days):
-            return start + self.time
-        local = start.astimezone(zone)
-        day = _add_months(local.date(), self.months) + self.days * DAY
-        return _moment(day, local.time(), zone) + self.time
-
-
-@dataclass(frozen=True)
 class Policy:
-    """The rules of use. `hours` are (from, until) on the wall; until before from crosses midnight
-    and belongs to the day it starts on. `uses_total` None is no limit."""
+    """The rules of use; without any, a code may always be used.
+
+    The duration is counted from the end of the delay, the delay from the anchor. `end_of_day` lets
+    a duration of whole days run to the end of its last one. `hours` are (from, until) on the wall
+    clock, to the minute; an until that is not after from is on the next day. None is no limit.
+    """
 
     anchor: Anchor = Anchor.FIXED
     start_at: datetime | None = None
@@ -93,8 +57,8 @@ class Policy:
         return {
             "format": FORMAT,
             "anchor": self.anchor.value,
-            "start_at": self.start_at.isoformat() if self.start_at else None,
-            "end_at": self.end_at.isoformat() if self.end_at else None,
+            "start_at": _write_moment(self.start_at),
+            "end_at": _write_moment(self.end_at),
             "delay": self.delay,
             "duration": self.duration,
             "end_of_day": self.end_of_day,
@@ -109,7 +73,9 @@ class Policy:
 
     @classmethod
     def from_json(cls, rules: dict[str, Any]) -> "Policy":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; raises ValueError for a format of later code."""
+        if rules["format"] != FORMAT:
+            raise ValueError(f"rules of use in format {rules['format']}")
         return cls(
             anchor=Anchor(rules["anchor"]),
             start_at=_read_moment(rules["start_at"]),
@@ -128,6 +94,14 @@ class Policy:
             min_gap=rules["min_gap"],
             undo_within=timedelta(minutes=rules["undo_minutes"]),
         )
+
+
+def _write_moment(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
+def _read_moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 @dataclass(frozen=True)
@@ -163,9 +137,14 @@ class Judgement:
 def judge(
     policy: Policy, history: History, now: datetime, zone: ZoneInfo, need: int = 1
 ) -> Judgement:
-    """May it be used `need` times now? The first reason against it is the one that is told."""
+    """May it be used `need` times now? The first reason against it is the one that is told.
+
+    Used up is told before closed: what is used up will not open again.
+    """
+    assert need > 0
+    now = now.astimezone(UTC)
     starts_at, ends_at = life(policy, history, zone)
-    left = None if policy.uses_total is None else policy.uses_total - len(history.used_at)
+    left = None if policy.uses_total is None else max(0, policy.uses_total - len(history.used_at))
     why_not = (
         _outside_life(starts_at, ends_at, now)
         or _used_up(left, need)
@@ -173,45 +152,48 @@ def judge(
     )
     if why_not is None:
         return Judgement(True, "", {}, now, starts_at, ends_at, left)
-    slug, earliest, params = why_not
-    found = None if earliest is None else _next(policy, history, earliest, ends_at, zone)
-    return Judgement(False, slug, {**params, "next": found}, found, starts_at, ends_at, left)
+    slug, params = why_not
+    next_at = None
+    if not _used_up(left, need):
+        earliest = now if starts_at is None else max(now, starts_at)
+        next_at = _next(policy, history, earliest, ends_at, zone, need)
+    return Judgement(False, slug, {**params, "next": next_at}, next_at, starts_at, ends_at, left)
 
 
-# A slug, from when on it may be different (None: never), and figures for the sentence.
-WhyNot = tuple[str, datetime | None, dict[str, Any]]
+# A slug and the figures for its sentence.
+WhyNot = tuple[str, dict[str, Any]]
 
 
 def _outside_life(
     starts_at: datetime | None, ends_at: datetime | None, now: datetime
 ) -> WhyNot | None:
     if starts_at is not None and now < starts_at:
-        return "code-not-started", starts_at, {"start": starts_at}
+        return "code-not-started", {"start": starts_at}
     if ends_at is not None and now >= ends_at:
-        return "code-expired", None, {"end": ends_at}
+        return "code-expired", {"end": ends_at}
     return None
 
 
 def _used_up(left: int | None, need: int) -> WhyNot | None:
     if left is None or left >= need:
         return None
-    if left <= 0:
-        return "code-used", None, {}
-    return "code-uses-insufficient", None, {"left": left, "need": need}
+    if left == 0:
+        return "code-used", {}
+    return "code-uses-insufficient", {"left": left, "need": need}
 
 
 def _at_another_time(
     policy: Policy, history: History, now: datetime, zone: ZoneInfo, need: int
 ) -> WhyNot | None:
-    if not is_open(policy, now, zone):
-        return "code-outside-hours", now, {}
-    if history.used_at and policy.min_gap:
-        free_at = Duration.parse(policy.min_gap).after(history.used_at[-1], zone)
-        if now < free_at:
-            return "code-too-soon", free_at, {}
-    most = policy.uses_per_day
-    if most is not None and _uses_on(history, now, zone) + need > most:
-        return "code-day-limit", now, {"most": most}
+    window = _window_at(policy, now, zone)
+    if window is None:
+        return "code-outside-hours", {}
+    free_at = _free_at(policy, history, zone)
+    if free_at is not None and now < free_at:
+        return "code-too-soon", {}
+    if not _has_room(policy, history, window.day, zone, need):
+        used = _uses_on(policy, history, window.day, zone)
+        return "code-day-limit", {"most": policy.uses_per_day, "used": used}
     return None
 
 
@@ -219,118 +201,20 @@ def life(
     policy: Policy, history: History, zone: ZoneInfo
 ) -> tuple[datetime | None, datetime | None]:
     """From when until when it may be used at all; None is no bound, or not known yet."""
+    starts, ends = [policy.start_at], [policy.end_at]
     anchored = _anchored_at(policy.anchor, history)
-    start, end = policy.start_at, policy.end_at
     if anchored is not None:
         begins = Duration.parse(policy.delay).after(anchored, zone)
-        start = max(filter(None, (start, begins)))
-        duration = Duration.parse(policy.duration)
-        if duration:
-            until = duration.after(begins, zone)
+        starts.append(begins)
+        if policy.duration:
+            until = Duration.parse(policy.duration).after(begins, zone)
             if policy.end_of_day:
-                until = _moment(until.astimezone(zone).date() + DAY, time(0), zone)
-            end = min(filter(None, (end, until)))
-    if history.hard_expiry is not None:
-        last = _moment(history.hard_expiry + DAY, time(0), zone)
-        end = min(filter(None, (end, last)))
-    return start, end
-
-
-def is_open(policy: Policy, now: datetime, zone: ZoneInfo) -> bool:
-    """Whether weekday, hours and blackout dates allow this moment."""
-    today = now.astimezone(zone).date()
-    return any(
-        start <= now < end
-        for day in (today - DAY, today)
-        for start, end in _windows(policy, day, zone)
-    )
-
-
-def next_open(
-    policy: Policy, earliest: datetime, ends_at: datetime | None, zone: ZoneInfo
-) -> datetime | None:
-    """The first moment from `earliest` on that weekday, hours and dates allow, within its life."""
-    first = earliest.astimezone(zone).date() - DAY
-    for ahead in range(HORIZON):
-        day = first + ahead * DAY
-        for start, end in _windows(policy, day, zone):
-            found = max(start, earliest)
-            if found < end:
-                return found if ends_at is None or found < ends_at else None
-        if ends_at is not None and _moment(day, time(0), zone) > ends_at:
-            return None
-    return None
-
-
-def faults(policy: Policy) -> Iterator[Refusal]:
-    """All that makes no sense, each fault naming its field."""
-    yield from _faults_of_spans(policy)
-    if policy.start_at and policy.end_at and policy.start_at >= policy.end_at:
-        yield Refusal(N_("结束时间要晚于开始时间"), field="end_at")
-    if not policy.weekdays or not policy.weekdays <= ALL_WEEK:
-        yield Refusal(N_("请至少选择一天"), field="weekdays")
-    if any(start == end for start, end in policy.hours):
-        yield Refusal(N_("时段的开始和结束不能相同"), field="hours")
-    for name in ("uses_total", "uses_per_day"):
-        value = getattr(policy, name)
-        if value is not None and not 1 <= value <= MOST_USES:
-            yield Refusal(N_("要在 1 到 %(most)s 之间"), field=name, most=MOST_USES)
-    if not timedelta(0) <= policy.undo_within <= DAY:
-        yield Refusal(N_("撤销时限最长 24 小时"), field="undo_within")
-
-
-def _faults_of_spans(policy: Policy) -> Iterator[Refusal]:
-    for name in ("delay", "duration", "min_gap"):
-        try:
-            Duration.parse(getattr(policy, name))
-        except ValueError:
-            yield Refusal(
-                N_("请填写例如 P30D（30 天）、P1M（1 个月）或 PT2H（2 小时）"), field=name
-            )
-    if policy.anchor == Anchor.FIXED and (policy.delay or policy.duration):
-        yield Refusal(N_("请选择从什么时候开始计算"), field="anchor")
-
-
-def describe(policy: Policy) -> list[tuple[str, dict[str, Any]]]:
-    """The rules in plain words: marked sentences and what fills them."""
-    return [*_describe_life(policy), *_describe_times(policy), *_describe_uses(policy)]
-
-
-SINCE = {
-    Anchor.SOLD: N_("购买后 %(span)s 内有效"),
-    Anchor.DELIVERED: N_("到货后 %(span)s 内有效"),
-    Anchor.ACTIVATED: N_("激活后 %(span)s 内有效"),
-    Anchor.FIRST_USED: N_("首次使用后 %(span)s 内有效"),
-}
-
-
-def _describe_life(policy: Policy) -> Iterator[tuple[str, dict[str, Any]]]:
-    if policy.delay:
-        yield N_("%(span)s 后才能使用"), {"span": policy.delay}
-    if policy.duration and policy.anchor in SINCE:
-        yield SINCE[policy.anchor], {"span": policy.duration}
-    if policy.start_at:
-        yield N_("%(moment)s 起可用"), {"moment": policy.start_at}
-    if policy.end_at:
-        yield N_("%(moment)s 前有效"), {"moment": policy.end_at}
-
-
-def _describe_times(policy: Policy) -> Iterator[tuple[str, dict[str, Any]]]:
-    if policy.weekdays != ALL_WEEK:
-        yield N_("%(weekdays)s 可用"), {"weekdays": sorted(policy.weekdays)}
-    for start, end in policy.hours:
-        yield N_("每天 %(start)s–%(end)s 可用"), {"start": f"{start:%H:%M}", "end": f"{end:%H:%M}"}
-    if policy.blackout:
-        yield N_("%(days)s 不可用"), {"days": sorted(policy.blackout)}
-
-
-def _describe_uses(policy: Policy) -> Iterator[tuple[str, dict[str, Any]]]:
-    if policy.uses_total:
-        yield N_("共 %(count)s 次"), {"count": policy.uses_total}
-    if policy.uses_per_day:
-        yield N_("每天最多 %(count)s 次"), {"count": policy.uses_per_day}
-    if policy.min_gap:
-        yield N_("两次之间至少隔 %(span)s"), {"span": policy.min_gap}
+                until = midnight(until.astimezone(zone).date() + DAY, zone)
+            ends.append(until)
+    # The calendar's own last day, which some write for "never", has no next one.
+    if history.hard_expiry is not None and history.hard_expiry < date.max:
+        ends.append(midnight(history.hard_expiry + DAY, zone))
+    return max(filter(None, starts), default=None), min(filter(None, ends), default=None)
 
 
 def _anchored_at(anchor: Anchor, history: History) -> datetime | None:
@@ -343,51 +227,74 @@ def _anchored_at(anchor: Anchor, history: History) -> datetime | None:
     }[anchor]
 
 
-def _windows(policy: Policy, day: date, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
-    """The open spans that belong to a day, in order; one over midnight reaches into the next."""
-    if day.isoweekday() not in policy.weekdays or day in policy.blackout:
-        return []
-    spans = policy.hours or ((time(0), time(0)),)
-    found = []
-    for start, end in sorted(spans):
-        last = day if end > start else day + DAY
-        found.append((_moment(day, start, zone), _moment(last, end, zone)))
-    return found
+class Window(NamedTuple):
+    """An open span, and the day that it belongs to."""
+
+    day: date
+    opens: datetime
+    closes: datetime
 
 
-def _uses_on(history: History, now: datetime, zone: ZoneInfo) -> int:
-    today = now.astimezone(zone).date()
-    return sum(at.astimezone(zone).date() == today for at in history.used_at)
+def _windows(policy: Policy, first: date, days: int, zone: ZoneInfo) -> Iterator[Window]:
+    """The open spans that belong to so many days, in order; the clocks may leave one empty."""
+    for day in (first + ahead * DAY for ahead in range(days)):
+        if day.isoweekday() not in policy.weekdays or day in policy.blackout:
+            continue
+        for start, end in sorted(policy.hours or ALL_DAY):
+            last = day if start < end else day + DAY
+            yield Window(day, moment(day, start, zone), moment(last, end, zone))
+
+
+def _window_at(policy: Policy, at: datetime, zone: ZoneInfo) -> Window | None:
+    """The open span that a moment lies in; it may have begun the day before."""
+    yesterday = at.astimezone(zone).date() - DAY
+    windows = _windows(policy, yesterday, 2, zone)
+    return next((window for window in windows if window.opens <= at < window.closes), None)
+
+
+def _free_at(policy: Policy, history: History, zone: ZoneInfo) -> datetime | None:
+    """From when on it is far enough from the last use."""
+    if not policy.min_gap or not history.used_at:
+        return None
+    return Duration.parse(policy.min_gap).after(history.used_at[-1], zone)
+
+
+def _has_room(policy: Policy, history: History, day: date, zone: ZoneInfo, need: int) -> bool:
+    most = policy.uses_per_day
+    return most is None or _uses_on(policy, history, day, zone) + need <= most
+
+
+def _uses_on(policy: Policy, history: History, day: date, zone: ZoneInfo) -> int:
+    begins = midnight(day, zone)
+    recent = takewhile(lambda at: at >= begins, reversed(history.used_at))
+    return sum(_day_of(policy, at, zone) == day for at in recent)
+
+
+def _day_of(policy: Policy, at: datetime, zone: ZoneInfo) -> date:
+    """The day that a use belongs to: that of its open span, else the calendar's."""
+    window = _window_at(policy, at, zone)
+    return window.day if window else at.astimezone(zone).date()
 
 
 def _next(
-    policy: Policy, history: History, earliest: datetime, ends_at: datetime | None, zone: ZoneInfo
+    policy: Policy,
+    history: History,
+    earliest: datetime,
+    ends_at: datetime | None,
+    zone: ZoneInfo,
+    need: int,
 ) -> datetime | None:
-    """The first moment from `earliest` on for one use: open, far enough from the last use, on a
-    day that is not used up."""
-    if history.used_at and policy.min_gap:
-        free_at = Duration.parse(policy.min_gap).after(history.used_at[-1], zone)
-        earliest = max(earliest, free_at)
-    found = next_open(policy, earliest, ends_at, zone)
-    if found is None or policy.uses_per_day is None:
-        return found
-    if _uses_on(history, found, zone) < policy.uses_per_day:
-        return found
-    tomorrow = _moment(found.astimezone(zone).date() + DAY, time(0), zone)
-    return next_open(policy, tomorrow, ends_at, zone)
-
-
-def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """A wall clock's moment; one that a change of clocks skips is the moment after the gap."""
-    local = datetime.combine(day, at.replace(tzinfo=None), tzinfo=zone)
-    return local.astimezone(ZoneInfo("UTC"))
-
-
-def _add_months(day: date, months: int) -> date:
-    month = day.month - 1 + months
-    year, month = day.year + month // 12, month % 12 + 1
-    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
-
-
-def _read_moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    """The first moment from `earliest` on that is open, far enough from the last use, and on a day
+    with room for `need` more; None when there is none."""
+    earliest = max(earliest, _free_at(policy, history, zone) or earliest)
+    yesterday = earliest.astimezone(zone).date() - DAY
+    # In the worst case each of these costs a week: every blackout date, yesterday and today used
+    # up, and one in which the clocks jump over the hours. The week after those is open.
+    weeks = len(policy.blackout) + 5
+    for window in _windows(policy, yesterday, 7 * weeks, zone):
+        found = max(window.opens, earliest)
+        if ends_at is not None and found >= ends_at:
+            return None
+        if found < window.closes and _has_room(policy, history, window.day, zone, need):
+            return found
+    return None

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.core import audit, clock
 from app.core.actors import actor
-from app.core.db import session
+from app.core.db import once, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import StateChange, can_move, move
@@ -158,7 +158,7 @@ def void_some_codes(batch_id: int) -> datetime | None:
     )
     changed = session.execute(
         sa.update(Code)
-        .where(Code.id.in_(some.scalar_subquery()))
+        .where(Code.id.in_(once(some)))
         .values(state=CodeState.VOID, void_reason=reason)
         .execution_options(synchronize_session=False)
     )

@@ -101,6 +101,13 @@ def explain(typed: str) -> Typed:
     return _checked(code)
 
 
+def has_our_shape(typed: str) -> bool:
+    """Whether it has as many symbols as our codes have, all of them ours."""
+    text = unicodedata.normalize("NFKC", typed[:LONGEST]).upper()
+    code = SEPARATOR_RUN.sub("", text)
+    return len(code) == LENGTH and all(symbol in VALUE for symbol in code)
+
+
 def _as_printed(groups: list[str]) -> list[str]:
     """The groups as they were typed, or of four when it was typed in one go."""
     if len(groups) != 1:

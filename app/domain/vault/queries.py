@@ -23,7 +23,7 @@ _PICK = (
 )
 _TAKE = (
     sa.update(_CODES)
-    .where(_CODES.c.id.in_(_PICK.scalar_subquery()))
+    .where(_CODES.c.id.in_(db.once(_PICK)))
     .values(state=CodeState.RESERVED, order_line_id=sa.bindparam("line"))
 )
 _CODES_OF_LINE = (
@@ -31,7 +31,7 @@ _CODES_OF_LINE = (
     .join(Batch, Batch.id == Code.batch_id)
     .where(
         Code.order_line_id == sa.bindparam("line"),
-        Code.state.in_(sa.bindparam("states", expanding=True)),
+        Code.state == sa.bindparam("state"),
     )
     .order_by(Code.id)
     .with_for_update(of=Code)
@@ -56,9 +56,9 @@ def reserve(order_line_id: int, product_id: int, quantity: int, today: date) -> 
     return taken
 
 
-def lock_codes_of(order_line_id: int, *states: CodeState) -> list[tuple[Code, Batch]]:
-    """An order line's codes in those states with their batches, locked, oldest first."""
-    rows = session.execute(_CODES_OF_LINE, {"line": order_line_id, "states": list(states)})
+def lock_codes_of(order_line_id: int, state: CodeState) -> list[tuple[Code, Batch]]:
+    """An order line's codes in that state with their batches, locked, oldest first."""
+    rows = session.execute(_CODES_OF_LINE, {"line": order_line_id, "state": state})
     return [(code, batch) for code, batch in rows]
 
 

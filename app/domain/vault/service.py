@@ -135,9 +135,10 @@ def replace(code_id: int, holding: Holding, today: date, *, reason: str) -> None
 
 def void_sold(order_line_id: int, *, reason: str) -> None:
     """The line was refunded: what it bought is worth nothing any more."""
-    ids = [code.id for code, _ in queries.lock_codes_of(order_line_id, CodeState.SOLD)]
-    if ids:
-        move_all(Code, ids, CodeState.SOLD, CodeState.VOID, void_reason=reason)
+    for state in queries.LIVE:
+        ids = [code.id for code, _ in queries.lock_codes_of(order_line_id, state)]
+        if ids:
+            move_all(Code, ids, state, CodeState.VOID, void_reason=reason)
 
 
 def _seal_to_buyer(code: Code, batch: Batch, holding: Holding) -> bytes:

@@ -12,7 +12,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from app.core import clock, keys
+from app.core import clock, db, keys
 from app.core.crypto import Tampered
 from app.core.db import session, transaction
 from app.core.errors import N_
@@ -168,7 +168,7 @@ def _store_new(
     asking for every code first would cost a third of the import.
     """
     try:
-        with session.begin_nested():
+        with db.savepoint():
             storing.store(batch_id, sealed, meanwhile=coming.advance if coming else None)
     except sa.exc.IntegrityError:
         known = storing.known([code.lookup for code in sealed])

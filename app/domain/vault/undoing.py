@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from app.core import audit, clock
-from app.core.db import session
+from app.core.db import once, session
 from app.core.errors import N_, Conflict
 from app.core.outbox import later
 from app.core.states import move
@@ -61,9 +61,7 @@ def remove_some_codes(import_id: int) -> datetime | None:
         .with_for_update(of=Code, skip_locked=True)
     )
     removed = session.execute(
-        sa.delete(Code)
-        .where(Code.id.in_(some.scalar_subquery()))
-        .execution_options(synchronize_session=False)
+        sa.delete(Code).where(Code.id.in_(once(some))).execution_options(synchronize_session=False)
     ).rowcount  # type: ignore[attr-defined]
     if not removed:
         return batches.void_some_codes(batch.id)

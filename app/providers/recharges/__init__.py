@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.core.errors import N_
+from app.providers.recharges import fulu, http, http_fields, simulator
 from app.providers.recharges.interface import Configuration, Field, Provider
 
 
@@ -20,7 +22,14 @@ class UnknownAdapter(Exception):
     """There is no adapter of that name."""
 
 
-ADAPTERS: dict[str, Adapter] = {}
+ADAPTERS: dict[str, Adapter] = {
+    adapter.name: adapter
+    for adapter in (
+        Adapter("fulu", N_("福禄开放平台"), fulu.FIELDS, fulu.make),
+        Adapter("http", N_("自己的供应商（HTTP 接口）"), http_fields.FIELDS, http.make),
+        Adapter("simulator", N_("充值模拟器"), simulator.FIELDS, simulator.make),
+    )
+}
 
 
 def make(name: str, configuration: Configuration) -> Provider:

@@ -25,6 +25,7 @@ def kind_words(actor: str) -> str:
     words = {
         "guest": _("访客"),
         "channel": _("支付渠道"),
+        "provider": _("供应商"),
         "job": _("系统"),
         "system": _("系统"),
         "command": _("命令行"),

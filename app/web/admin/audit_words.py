@@ -61,6 +61,7 @@ ACTIONS = {
     "provider.switch": N_("启停供应商"),
     "recharge.account": N_("更正充值账号"),
     "recharge.contradiction": N_("供应商前后说法不一"),
+    "recharge.contradiction_settled": N_("与供应商对清"),
     "recharge.give_up": N_("放弃充值并退款"),
     "recharge.mark_delivered": N_("标记已到账"),
     "recharge.query": N_("向供应商查询"),
@@ -70,8 +71,12 @@ ACTIONS = {
     "refund.refused": N_("退款被渠道拒绝"),
     "refund.resend": N_("重发退款"),
     "reveals.export": N_("导出卡密查看记录"),
+    "recharges.export": N_("导出充值"),
     "session.begin": N_("登录后台"),
     "session.step_up": N_("再次验证身份"),
+    "statement-rows.export": N_("导出对账差异"),
+    "statement.settle": N_("处理对账差异"),
+    "statement.take": N_("导入供应商对账单"),
 }
 
 SUBJECTS = {
@@ -87,6 +92,8 @@ SUBJECTS = {
     "preferences": N_("店铺设置"),
     "recharge_providers": N_("供应商"),
     "recharges": N_("充值"),
+    "recharge_statements": N_("供应商对账"),
+    "statement-rows": N_("对账差异"),
     "reveals": N_("卡密查看记录"),
     "outbox": N_("后台任务"),
     "audit": N_("操作日志"),

@@ -29,6 +29,15 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         (
             Place(N_("订单"), "receipt-text", "admin.orders.index", "orders.view"),
             Place(N_("商品"), "shopping-bag", "admin.products.index", "products.view"),
+            Place(N_("柜台核销"), "scan-line", "admin.counter.show", "passes.use"),
+        ),
+    ),
+    (
+        N_("充值"),
+        (
+            Place(N_("充值记录"), "smartphone", "admin.recharges.index", "recharges.view"),
+            Place(N_("供应商"), "store", "admin.providers.index", "providers.view"),
+            Place(N_("对账"), "file-spreadsheet", "admin.statements.index", "statements.view"),
         ),
     ),
     (

@@ -17,6 +17,7 @@ from app.core import audit, clock, migrations, outbox
 from app.core.db import is_postgres, session, transaction
 from app.core.outbox import OutboxRow, OutboxState
 from app.settings import Settings
+from app.web import spans
 from app.web.access import staff
 from app.web.admin import todo
 from app.web.admin.invariant_words import invariant_words
@@ -138,11 +139,9 @@ def duration(span: timedelta) -> str:
     """A span in its largest unit: "3 小时", "5 分钟", "12 秒"."""
     seconds = max(int(span.total_seconds()), 0)
     if seconds < 60:
-        words = _("%(n)s 秒", n=seconds)
-    elif seconds < 3600:
-        words = _("%(n)s 分钟", n=seconds // 60)
-    elif seconds < 2 * 86400:
-        words = _("%(n)s 小时", n=seconds // 3600)
-    else:
-        words = _("%(n)s 天", n=seconds // 86400)
-    return str(words)
+        return str(_("%(n)s 秒", n=seconds))
+    if seconds < 3600:
+        return spans.words(f"PT{seconds // 60}M")
+    if seconds < 2 * 86400:
+        return spans.words(f"PT{seconds // 3600}H")
+    return spans.words(f"P{seconds // 86400}D")

@@ -12,10 +12,14 @@ from app.core.db import session
 from app.core.errors import N_
 from app.core.states import StateChange
 from app.domain.accounts.models import Person
+from app.domain.messages import queries as messages
+from app.domain.messages.models import Kind
 from app.domain.orders import queries
 from app.domain.orders.models import Order, PaymentEvent
+from app.domain.recharges import queries as recharges
 from app.domain.vault.models import Code, Reveal
 from app.web.admin.actors import kind_words
+from app.web.state_words import look_of
 
 TITLES = {
     ("orders", "closing"): N_("订单开始关闭"),
@@ -35,11 +39,16 @@ TITLES = {
     ("refunds", "succeeded"): N_("退款成功"),
     ("refunds", "refused"): N_("渠道拒绝退款"),
     ("codes", "void"): N_("作废一条卡密"),
+    ("recharges", "running"): N_("充值提交给供应商"),
+    ("recharges", "queued"): N_("供应商拒绝，换下一个"),
+    ("recharges", "review"): N_("充值转人工核实"),
+    ("recharges", "delivered"): N_("充值到账"),
+    ("recharges", "failed"): N_("充值失败"),
     ("problems", "solved"): N_("已回复买家的问题"),
     ("problems", "open"): N_("问题重新打开"),
 }
 GOOD = {"paid", "delivered", "succeeded", "solved"}
-BAD = {"suspense", "refused"}
+BAD = {"suspense", "refused", "review", "failed"}
 AUDITED = {
     "order.undelivered": N_("没能发货"),
     "order.deliver": N_("店员重新发货"),
@@ -50,6 +59,11 @@ AUDITED = {
     "refund.confirm": N_("店员登记退款完成"),
     "refund.resend": N_("店员重新提交退款"),
     "code.replace": N_("店员更换坏卡"),
+    "recharge.account": N_("充值账号已更正"),
+    "recharge.contradiction": N_("供应商前后说法不一"),
+    "recharge.give_up": N_("店员放弃充值并退款"),
+    "recharge.mark_delivered": N_("店员标记已到账"),
+    "recharge.reroute": N_("店员改走下一个供应商"),
 }
 VERDICTS = {
     "already": N_("渠道重复通知，已忽略"),
@@ -57,6 +71,14 @@ VERDICTS = {
     "late": N_("订单关闭后到账"),
     "second": N_("同一订单重复付款"),
 }
+TOLD = {
+    Kind.PAID: N_("告诉买家：已付款"),
+    Kind.ARRIVED: N_("告诉买家：已到货"),
+    Kind.FAILED: N_("告诉买家：没能送达，正在退款"),
+    Kind.REFUNDED: N_("告诉买家：退款已退回"),
+    Kind.EXPIRING: N_("告诉买家：快到期了"),
+}
+CHANNELS = {"smtp": N_("邮件"), "sms": N_("短信"), "console": N_("写入日志")}
 
 
 @dataclass(frozen=True)
@@ -83,6 +105,7 @@ def timeline_of(order: Order) -> list[Entry]:
         "refunds": refunds,
         "codes": codes,
         "problems": problems,
+        "recharges": [recharge.id for recharge in recharges.of_order(lines)],
     }
     names = _names()
     entries = [
@@ -90,6 +113,7 @@ def timeline_of(order: Order) -> list[Entry]:
         *_acts(subjects, names),
         *_reveals(lines, names),
         *_messages(payments),
+        *_told(order),
         Entry(order.created_at, _("下单"), "", "", ""),
     ]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
@@ -133,6 +157,16 @@ def _messages(payments: Sequence[int]) -> Iterator[Entry]:
     for event in found:
         tone = "" if event.verdict == "already" else "bad"
         yield Entry(event.received_at, _(VERDICTS[event.verdict]), tone, "", event.trade_number)
+
+
+def _told(order: Order) -> Iterator[Entry]:
+    for message in messages.of_order(order.id):
+        look = look_of("message", message.state)
+        tone = look.tone if look.tone in ("good", "wait", "bad") else ""
+        way = _(CHANNELS.get(message.channel, message.channel))
+        parts = (look.word, way, message.recipient_masked, message.reason)
+        note = " · ".join(part for part in parts if part)
+        yield Entry(message.sent_at or message.created_at, _(TOLD[message.kind]), tone, "", note)
 
 
 def _about(

@@ -23,6 +23,9 @@ from app.domain.orders.models import (
     Payment,
     Verdict,
 )
+from app.domain.recharges import queries as recharges
+from app.domain.redemptions import aftersales
+from app.domain.redemptions import queries as redemptions
 from app.domain.vault import queries as vault_queries
 from app.domain.vault import service as vault
 from app.domain.vault.models import Code
@@ -201,7 +204,7 @@ def create_refund(number: str) -> Response:
     def refund(order: Order) -> str:
         line_id = request.form.get("line", type=int) or 0
         amount, reason = _amount(), request.form.get("reason", "")
-        transaction(lambda: refunding.request_refund(order.id, line_id, amount, reason))
+        transaction(lambda: aftersales.request_refund(order.id, line_id, amount, reason))
         return _("退款已提交，会原路退回")
 
     return _act(number, refund)
@@ -244,7 +247,7 @@ def create_replacement(number: str, code_id: int) -> Response:
         reason = request.form.get("reason", "")
         today = clock.today(preferences.get().zone)
         line_id = code.order_line_id or 0
-        transaction(lambda: service.replace_code(order.id, code_id, line_id, reason, today))
+        transaction(lambda: aftersales.replace_code(order.id, code_id, line_id, reason, today))
         return _("已作废坏卡并换上新的，买家在订单页可以看到")
 
     return _act(number, replace)
@@ -276,7 +279,7 @@ def create_answer(number: str, problem_id: int) -> Response:
     def answer(order: Order) -> str:
         if problem_id not in {problem.id for problem in queries.problems_of(order.id)}:
             raise NotFound
-        text = request.form.get("answer", "")
+        text = request.form.get("answer", "").strip() or request.form.get("canned", "")
         transaction(lambda: service.answer_problem(problem_id, text))
         return _("已回复，买家在订单页可以看到")
 
@@ -305,10 +308,19 @@ def page(
         refunds=queries.refunds_of(order.id),
         problems=queries.problems_of(order.id),
         channel_title=channels.title,
+        recharges=recharges.of_order([line.id for line in lines]),
+        uses=redemptions.uses_of_lines([line.id for line in lines]),
+        canned=_canned(),
         timeline=timeline_of(order),
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _canned() -> list[tuple[str, str]]:
+    """What support says often, as options."""
+    lines = preferences.get().canned_replies.splitlines()
+    return [(line.strip(), line.strip()) for line in lines if line.strip()]
 
 
 def _act(number: str, deed: Callable[[Order], str]) -> Response:

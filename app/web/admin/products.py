@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -12,7 +13,7 @@ from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
 from app.domain.catalog import pictures, preferences, queries, rules, service
-from app.domain.catalog.models import Product, ProductState
+from app.domain.catalog.models import AccountFormat, Product, ProductKind, ProductState
 from app.domain.catalog.rules import ProductFields
 from app.domain.vault import stock
 from app.web import state_words
@@ -25,7 +26,25 @@ from app.web.render import render
 
 routes = Blueprint("products", __name__)
 
-TEXTS = ("name", "slug", "summary", "description", "instructions", "use_url")
+Choosable = TypeVar("Choosable", bound=StrEnum)
+
+TEXTS = (
+    *("name", "slug", "summary", "description", "instructions", "use_url"),
+    "account_label",
+)
+KINDS = {
+    ProductKind.KEY: N_("卡密：买家拿到第三方的卡密"),
+    ProductKind.RECHARGE: N_("直充：直接充到买家的账号，没有卡密"),
+    ProductKind.REDEEM: N_("兑换码：买家凭码兑换，充到任意账号"),
+    ProductKind.MULTI: N_("次卡：到店核销，有次数"),
+    ProductKind.PERIOD: N_("时长卡：到店核销，有时长"),
+}
+FORMATS = {
+    AccountFormat.PHONE: N_("手机号"),
+    AccountFormat.QQ: N_("QQ 号"),
+    AccountFormat.EMAIL: N_("邮箱"),
+    AccountFormat.PLATFORM: N_("平台账号"),
+}
 # Beyond this the console says "more".
 STOCK_SHOWN = 9999
 NUMBERS = ("min_per_order", "max_per_order", "low_stock_at", "position")
@@ -42,7 +61,9 @@ def _categories() -> list[tuple[str, str]]:
 def _low(_value: str) -> sa.ColumnElement[bool]:
     """Products on sale that have fewer codes left than their line."""
     today = clock.today(preferences.get().zone)
-    on_sale = sa.select(Product).where(Product.state == ProductState.ON_SALE)
+    on_sale = sa.select(Product).where(
+        Product.state == ProductState.ON_SALE, Product.kind != ProductKind.RECHARGE
+    )
     lines = {product.id: product.low_stock_at for product in session.scalars(on_sale)}
     left = stock.stock_of(list(lines), today, max(lines.values(), default=0))
     return Product.id.in_([one for one, count in left.items() if count <= lines[one]])
@@ -209,6 +230,11 @@ def _form_page(product: Product | None, form: Typed, status: int = 200) -> Respo
         product=product,
         form=form,
         categories=[("", _("不分类")), *_categories()],
+        kinds=[(kind.value, _(label)) for kind, label in KINDS.items()],
+        formats=[
+            ("", _("不需要账号")),
+            *((one.value, _(label)) for one, label in FORMATS.items()),
+        ],
         **beside,
     )
 
@@ -220,6 +246,8 @@ def _as_text(given: Product | ProductFields) -> dict[str, str]:
     values["compare_at"] = f"{given.compare_at / 100:.2f}" if given.compare_at else ""
     values["max_per_buyer"] = str(given.max_per_buyer or "")
     values["category_id"] = str(given.category_id or "")
+    values["kind"] = given.kind.value
+    values["account_format"] = given.account_format.value if given.account_format else ""
     values["codes_case_sensitive"] = "1" if given.codes_case_sensitive else ""
     values["seen_at"] = given.updated_at.isoformat() if isinstance(given, Product) else ""
     return values
@@ -237,9 +265,16 @@ def _fields(typed: Typed) -> ProductFields:
         max_per_buyer=typed.whole("max_per_buyer") or None,
         category_id=typed.whole("category_id"),
         codes_case_sensitive=typed.text("codes_case_sensitive") == "1",
+        kind=_one_of(ProductKind, typed.text("kind")) or ProductKind.KEY,
+        account_format=_one_of(AccountFormat, typed.text("account_format")),
     )
     typed.note(rules.faults(fields))
     return fields
+
+
+def _one_of(options: type[Choosable], text: str) -> Choosable | None:
+    """The option that was chosen; None for what is none of them."""
+    return next((option for option in options if option.value == text), None)
 
 
 def _picture(typed: Typed) -> pictures.Drawn | None:

@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 from app.core.db import transaction
 from app.core.errors import N_, Refusal
 from app.domain.catalog import preferences
+from app.providers import messages
 from app.web.access import staff
 from app.web.errors import words
 from app.web.render import render
@@ -20,8 +21,9 @@ ACCENT_WORDS = {
     "ochre": N_("赭黄"),
     "ink": N_("墨黑"),
 }
-TEXTS = ("name", "support", "announcement", "accent", "zone")
+TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies")
 NUMBERS = ("hold_minutes", "low_stock_at")
+SWITCHES = ("messages",)
 
 
 @routes.get("/admin/settings")
@@ -41,6 +43,9 @@ def update() -> Response:
     for name in NUMBERS:
         if name in request.form:
             wanted[name] = request.form.get(name, -1, type=int)
+    for name in SWITCHES:
+        if name in request.form:
+            wanted[name] = request.form[name] == "on"
     return _change(wanted)
 
 
@@ -70,6 +75,17 @@ def _page(
         status=status,
         preferences=preferences.get(),
         typed=typed or {},
+        ways=_ways(),
         accents=[(accent, _(ACCENT_WORDS[accent])) for accent in preferences.ACCENTS],
         errors=errors or {},
     )
+
+
+def _ways() -> str:
+    """How buyers are reached, in one line."""
+    words = {"smtp": _("已配置"), "sms": _("已配置"), "console": _("只写入日志"), "": _("未配置")}
+    mail, phone = (
+        words[sender.name if (sender := messages.sender_for(kind)) else ""]
+        for kind in (messages.EMAIL, messages.PHONE)
+    )
+    return str(_("邮件：%(mail)s；短信：%(phone)s。在服务器的设置里配置", mail=mail, phone=phone))

@@ -15,9 +15,10 @@ from app.core.db import session
 from app.core.errors import N_
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.catalog import preferences
-from app.domain.catalog.models import Product, ProductState
+from app.domain.catalog.models import Product, ProductKind, ProductState, RechargeProvider
 from app.domain.orders.models import (
     Order,
+    OrderLine,
     OrderState,
     Payment,
     PaymentState,
@@ -25,6 +26,13 @@ from app.domain.orders.models import (
     ProblemState,
     Refund,
     RefundState,
+)
+from app.domain.recharges.models import (
+    Attempt,
+    Recharge,
+    RechargeState,
+    StatementRow,
+    StatementRowState,
 )
 from app.domain.vault import stock
 from app.providers import payments
@@ -72,9 +80,16 @@ def _with_transfer_to_confirm() -> sa.ColumnElement[bool]:
 
 
 def _undelivered() -> sa.ColumnElement[bool]:
+    # A recharge takes as long as its provider does, and has a review of its own.
+    has_codes_owed = sa.exists().where(
+        OrderLine.order_id == Order.id,
+        OrderLine.delivered_at.is_(None),
+        OrderLine.kind != ProductKind.RECHARGE,
+    )
     return sa.and_(
         Order.state.in_([OrderState.PAID, OrderState.FULFILLING]),
         Order.paid_at < clock.now() - DELIVERY_OVERDUE,
+        has_codes_owed,
     )
 
 
@@ -109,7 +124,9 @@ def needs(name: str) -> sa.ColumnElement[bool]:
 def low_on_stock() -> list[int]:
     """Ids of the products on sale of which no more are left than the line their merchant drew."""
     rows = session.execute(
-        sa.select(Product.id, Product.low_stock_at).where(Product.state == ProductState.ON_SALE)
+        sa.select(Product.id, Product.low_stock_at).where(
+            Product.state == ProductState.ON_SALE, Product.kind != ProductKind.RECHARGE
+        )
     )
     wanted = {product_id: min(least, MOST_COUNTED) for product_id, least in rows}
     if not wanted:
@@ -145,6 +162,18 @@ def _counts() -> dict[str, int]:
         name: _count(sa.select(Order.id).where(need.condition())) for name, need in NEEDS.items()
     }
     counts["stock"] = len(low_on_stock())
+    counts["recharges"] = _count(
+        sa.select(Recharge.id).where(Recharge.state == RechargeState.REVIEW)
+    )
+    counts["contradictions"] = _count(sa.select(Attempt.id).where(Attempt.contradiction != ""))
+    counts["balances"] = _count(
+        sa.select(RechargeProvider.id).where(
+            RechargeProvider.is_on, RechargeProvider.balance < RechargeProvider.low_balance_at
+        )
+    )
+    counts["statements"] = _count(
+        sa.select(StatementRow.id).where(StatementRow.state == StatementRowState.DIFFERS)
+    )
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -161,8 +190,33 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
     ]
     stock_url = url_for("admin.products.index", stock="low")
     jobs_url = url_for("admin.health.show")
+    review_url = url_for("admin.recharges.index", needs="review")
+    contradiction_url = url_for("admin.recharges.index", needs="contradiction")
     return [
         *of_orders,
+        (
+            "recharges.settle",
+            Task(_("待人工核实的充值"), counts["recharges"], review_url, "bad"),
+        ),
+        (
+            "recharges.settle",
+            Task(_("供应商前后说法不一"), counts["contradictions"], contradiction_url, "bad"),
+        ),
+        (
+            "providers.view",
+            Task(
+                _("余额不足的供应商"), counts["balances"], url_for("admin.providers.index"), "bad"
+            ),
+        ),
+        (
+            "statements.settle",
+            Task(
+                _("对账差异"),
+                counts["statements"],
+                url_for("admin.statements.index"),
+                "wait",
+            ),
+        ),
         ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
         ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
     ]

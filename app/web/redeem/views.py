@@ -25,11 +25,11 @@ from app.web.access import public
 from app.web.errors import words
 from app.web.render import render
 from app.web.shop import benefits, in_hand, products
-from app.web.shop.benefits import CodeView
 
 routes = Blueprint("redeem", __name__)
 
 OPENED = "redeeming"
+REDEEMED = "redeemed"
 DEVICE = "device"
 
 
@@ -91,6 +91,7 @@ def create_redemption() -> Response:
         if account.value != request.form.get("confirmed"):
             return _code_page(code_id, way, typed, to_confirm=account)
         transaction(lambda: service.redeem(code_id, account, way, _key(key)))
+        visit[REDEEMED] = code_id
     except Unusable as no:
         session.rollback()
         return _code_page(code_id, way, typed, error="", status=no.status)
@@ -120,7 +121,8 @@ def _code_page(
     view = benefits.code_view(code_id)
     found = view.standing.found
     answer = view.standing.answer
-    if answer is not None and not _may_know(found.order, way, view):
+    may_know = _may_know(found.order, way, code_id)
+    if answer is not None and not may_know:
         answer = answers.for_stranger(answer)
     response = render(
         "redeem/code.html",
@@ -133,7 +135,7 @@ def _code_page(
         to_confirm=to_confirm,
         error=error,
         key=ids.token(),
-        recharge=view.recharge if _may_know(found.order, way, view) else None,
+        recharge=view.recharge if may_know else None,
         why_not=rules_of_use.why_not(answer) if answer else "",
         advice=rules_of_use.advice(answer) if answer else "",
         slug=answer.slug if answer else "",
@@ -144,14 +146,13 @@ def _code_page(
     return response
 
 
-def _may_know(order: Order, way: Way, view: CodeView) -> bool:
-    """Whether this visitor is told all: the owner, and who used it up in this very visit.
+def _may_know(order: Order, way: Way, code_id: int) -> bool:
+    """Whether this visitor is told all: the owner, and who redeemed it in this very visit.
 
     A link's holder may do what its owner could, so he is told what its owner is; the account is
-    masked for both.
+    masked for all of them.
     """
-    is_owner = in_hand.is_in_hand(order)
-    return is_owner or way == Way.LINK or view.slug in ("", "code-recharging")
+    return in_hand.is_in_hand(order) or way == Way.LINK or visit.get(REDEEMED) == code_id
 
 
 def _open(code_id: int, way: Way) -> Response:

@@ -2,17 +2,17 @@
 passes to show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import segno
 
-from app.core.db import session
 from app.domain.catalog.models import PASSES, ProductKind
 from app.domain.orders.models import Order, OrderLine
 from app.domain.recharges import queries as recharges
 from app.domain.recharges.models import Attempt, AttemptState, Recharge, RechargeState
 from app.domain.redemptions import links, passes, service
+from app.domain.redemptions import queries as redemptions
 from app.domain.redemptions.models import Redemption, RedemptionState
 from app.domain.redemptions.service import Standing
 from app.domain.vault import queries as vault
@@ -89,12 +89,8 @@ class CodeView:
 
     @property
     def why_not(self) -> str:
-        """Why it cannot be used now, empty when it can."""
-        return rules_of_use.why_not(self.standing.answer) if self.standing.answer else ""
-
-    @property
-    def advice(self) -> str:
-        return rules_of_use.advice(self.standing.answer) if self.standing.answer else ""
+        """Why it cannot be used now and what to do, empty when it can."""
+        return rules_of_use.said(self.standing.answer) if self.standing.answer else ""
 
     @property
     def slug(self) -> str:
@@ -141,21 +137,54 @@ def code_view(code_id: int) -> CodeView:
     """One code as its owner sees it; raises Unusable."""
     standing = service.standing(code_id)
     found = standing.found
-    last = found.uses[-1] if found.uses else None
-    recharge = None
-    if last is not None and found.product.kind == ProductKind.REDEEM:
-        row = recharges.of_redemptions([last.id]).get(last.id)
-        recharge = recharge_of(row, last.account_masked, last.at)
     return CodeView(
-        code_id, found.code.last_four, found.product.kind, standing, found.uses, recharge
+        code_id, found.code.last_four, found.product.kind, standing, found.uses, _recharge(standing)
     )
+
+
+@dataclass(frozen=True)
+class UsesLeft:
+    """How many uses a line's passes have left, of how many."""
+
+    left: int
+    total: int
+
+
+def uses_left(orders: Sequence[Order]) -> dict[int, UsesLeft]:
+    """What is left of every pass with a number of uses among these orders, by line."""
+    lines = [
+        line
+        for order in orders
+        for line in order.lines
+        if line.kind in PASSES and line.delivered_at is not None
+    ]
+    if not lines:
+        return {}
+    used = redemptions.counted_uses_of([line.id for line in lines])
+    totals = {line.id: redemptions.policy_of(line).uses_total for line in lines}
+    return {
+        line.id: UsesLeft(total * line.quantity - used.get(line.id, 0), total * line.quantity)
+        for line in lines
+        if (total := totals[line.id]) is not None
+    }
+
+
+def _recharge(standing: Standing) -> RechargeView | None:
+    """What a code was redeemed for, or what nobody could deliver while it can be tried again."""
+    found = standing.found
+    if found.product.kind != ProductKind.REDEEM:
+        return None
+    last = next(iter(redemptions.history_of(found.code.id)), None)
+    if last is None:
+        return None
+    is_given_back = last.state == RedemptionState.FAILED and standing.answer is None
+    if not (last.counts or is_given_back):
+        return None
+    row = recharges.of_redemptions([last.id]).get(last.id)
+    view = recharge_of(row, last.account_masked, last.at)
+    return replace(view, state="given_back") if is_given_back else view
 
 
 def is_moving(views: Sequence[CodeView]) -> bool:
     """Whether any of them changes by itself: the page that shows it asks again."""
     return any(use.state == RedemptionState.PENDING for view in views for use in view.uses)
-
-
-def forget() -> None:
-    """Read everything afresh: a redemption has just changed it."""
-    session.expire_all()

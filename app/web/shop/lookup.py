@@ -1,6 +1,7 @@
 """How a guest on another phone finds her order again, and how nobody finds another's."""
 
 from flask import Blueprint, Response, redirect, request, url_for
+from flask_babel import gettext as _
 
 from app.core.crypto import Secret
 from app.core.errors import N_, NotFound, Refusal
@@ -26,6 +27,17 @@ NOT_FOUND = N_(
 @public
 def show() -> Response:
     return render("shop/lookup.html", number="", contact="", errors={})
+
+
+def ask(number: str, no: NotFound) -> Response:
+    """The form for an order that this browser may not open, with what is known filled in."""
+    return render(
+        "shop/lookup.html",
+        status=no.status,
+        number=number[:32],
+        contact="",
+        errors={"": _("这部手机还不能打开这个订单，请填写下单用的手机号或邮箱")},
+    )
 
 
 @routes.post("/lookup")

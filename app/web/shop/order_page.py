@@ -50,13 +50,13 @@ def order_page(
         order=order,
         payment=payment,
         start=_instructions(order, payment),
-        channels=channels.choices(order.currency),
+        channels=channels.choices(order.currency) if payment is not None else [],
         is_final=order.state in FINAL and not any(map(benefits.is_moving, views.values())),
         recharges=benefits.recharges_of(order),
         views=views,
         account_text=account_text,
         now=clock.now(),
-        counts=_counts(order) if order.delivered_at else {},
+        counts=_counts(order, codes) if order.delivered_at else {},
         codes=_shown(codes) if codes is not None else None,
         refunds=queries.refunds_of(order.id) if any(line.refunded for line in order.lines) else [],
         problems=queries.problems_of(order.id),
@@ -101,8 +101,10 @@ def _instructions(order: Order, payment: Payment | None) -> Start | None:
     return None if start.kind == "redirect" else start
 
 
-def _counts(order: Order) -> dict[int, int]:
-    """How many live codes each line has."""
+def _counts(order: Order, codes: Revealed | None) -> dict[int, int]:
+    """How many live codes each line has; whoever just saw them all need not ask."""
+    if codes is not None:
+        return {line_id: len(pairs) for line_id, pairs in codes.items()}
     return vault.count_codes_of([line.id for line in order.lines])
 
 

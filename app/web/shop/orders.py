@@ -9,7 +9,7 @@ from flask_login import current_user
 from app.core import clock
 from app.core.crypto import Secret
 from app.core.db import session, transaction
-from app.core.errors import N_, Refusal
+from app.core.errors import N_, NotFound, Refusal
 from app.domain.accounts import passwords
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog import preferences
@@ -25,7 +25,7 @@ from app.providers import payments
 from app.web import client, limits
 from app.web.access import public
 from app.web.errors import words
-from app.web.shop import channels, in_hand, products
+from app.web.shop import channels, in_hand, lookup, products
 from app.web.shop.order_page import charge_of, order_page
 
 routes = Blueprint("orders", __name__)
@@ -74,7 +74,14 @@ def open(token: str) -> Response:  # noqa: A001  the endpoint is shop.orders.ope
 @routes.get("/orders/<number>")
 @public
 def show(number: str) -> Response:
-    return order_page(in_hand.order_in_hand(number))
+    """The order; who has it not in hand, as from a message on another phone, is asked whose it is.
+
+    The question is the same for an order that does not exist.
+    """
+    try:
+        return order_page(in_hand.order_in_hand(number))
+    except NotFound as no:
+        return lookup.ask(number, no)
 
 
 @routes.post("/orders/<number>/payment")
@@ -84,8 +91,11 @@ def create_payment(number: str) -> Response:
     """Pay, or pay again: the same open payment, or another channel's."""
     order = in_hand.order_in_hand(number)
     wanted = request.form.get("channel") or queries.payments_of(order.id)[0].channel
-    channel = channels.chosen(wanted, order.currency)
-    payment = transaction(lambda: placing.payment_to_make(order.id, channel))
+    try:
+        channel = channels.chosen(wanted, order.currency)
+        payment = transaction(lambda: placing.payment_to_make(order.id, channel))
+    except Refusal as refusal:
+        return _as_it_is(order, refusal)
     return _to_channel(order, payment)
 
 
@@ -93,7 +103,10 @@ def create_payment(number: str) -> Response:
 @public
 def create_cancellation(number: str) -> Response:
     order = in_hand.order_in_hand(number)
-    transaction(lambda: closing.cancel(order.id))
+    try:
+        transaction(lambda: closing.cancel(order.id))
+    except Refusal as refusal:
+        return _as_it_is(order, refusal)
     return _to_order(order)
 
 
@@ -118,7 +131,7 @@ def create_download(number: str) -> Response:
         for line_id, codes in revealed.items()
     )
     # The mark at the beginning lets every editor on Windows read Chinese.
-    response = Response("﻿" + text, mimetype="text/plain; charset=utf-8")
+    response = Response("﻿" + text, mimetype="text/plain")
     response.headers["Content-Disposition"] = f'attachment; filename="{order.number}.txt"'
     return response
 
@@ -136,6 +149,11 @@ def create_problem(number: str) -> Response:
             order, problem_text=text, errors={refusal.field: words(refusal)}, status=refusal.status
         )
     return _to_order(order)
+
+
+def _as_it_is(order: Order, refusal: Refusal) -> Response:
+    """What was refused, on the order of now: the page she acted on shows it as it was."""
+    return order_page(order, errors={refusal.field: words(refusal)}, status=refusal.status)
 
 
 def _account(product: Product, form: products.CheckoutForm) -> RechargeAccount | None:

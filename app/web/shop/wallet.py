@@ -6,7 +6,7 @@ from flask_login import current_user
 from app.domain.orders import queries
 from app.web.access import public
 from app.web.render import render
-from app.web.shop import in_hand
+from app.web.shop import benefits, in_hand
 
 routes = Blueprint("wallet", __name__)
 
@@ -19,7 +19,7 @@ def index() -> Response:
         orders = queries.orders_of(current_user.id)
     else:
         orders = queries.orders_by_numbers(in_hand.numbers())
-    return render("shop/wallet.html", orders=orders)
+    return render("shop/wallet.html", orders=orders, uses_left=benefits.uses_left(orders))
 
 
 @routes.post("/wallet/deletion")

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from app.core.db import session, transaction
+from app.core.db import savepoint, session, transaction
 from app.domain.ledger import service as ledger
 from app.domain.ledger.models import LedgerAccount, LedgerBalance, LedgerEntry
 
@@ -50,6 +50,30 @@ def test_an_account_that_may_not_go_below_zero_does_not(app: Flask) -> None:
         post("deliver:1", {"deferred": 101, "sales": -101})
 
     assert (balance("deferred"), balance("sales")) == (-100, 0)
+
+
+def test_an_account_refuses_at_once_not_at_the_end_of_the_unit(app: Flask) -> None:
+    def work() -> None:
+        with pytest.raises(ledger.Insufficient), savepoint():
+            ledger.post("deliver:1", "test", "orders", 1, {"deferred": 1, "sales": -1})
+        ledger.post("pay:1", "test", "orders", 1, {"channel:sandbox": 100, "deferred": -100})
+
+    transaction(work)
+
+    assert (balance("channel:sandbox"), balance("deferred"), balance("sales")) == (100, -100, 0)
+
+
+def test_a_unit_may_take_what_it_has_brought(app: Flask) -> None:
+    def work() -> None:
+        ledger.post("pay:1", "test", "orders", 1, {"channel:sandbox": 100, "deferred": -100})
+        ledger.post("deliver:1", "test", "orders", 1, {"deferred": 70, "sales": -70})
+        with pytest.raises(ledger.Insufficient), savepoint():
+            ledger.post("deliver:2", "test", "orders", 1, {"deferred": 31, "sales": -31})
+        ledger.post("deliver:3", "test", "orders", 1, {"deferred": 30, "sales": -30})
+
+    transaction(work)
+
+    assert (balance("channel:sandbox"), balance("deferred"), balance("sales")) == (100, 0, -100)
 
 
 def test_an_account_outside_the_chart_does_not_exist(app: Flask) -> None:

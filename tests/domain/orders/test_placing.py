@@ -1,6 +1,8 @@
 """An order is placed once, at the price shown, within the limits, with codes held for it."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +11,7 @@ import time_machine
 from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict, Refusal
+from app.domain.accounts.contacts import Contact
 from app.domain.catalog import service as catalog
 from app.domain.orders import placing
 from app.domain.orders.models import Order, OrderState
@@ -35,6 +38,21 @@ def test_placing_holds_as_many_codes_as_were_bought() -> None:
     assert (count(CodeState.RESERVED), count(CodeState.AVAILABLE)) == (3, 2)
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_no_plan_of_the_database_takes_more_codes_than_were_bought() -> None:
+    """PostgreSQL ran the picking subquery again for each row when it chose a nested loop."""
+    product = factories.make_product(codes=10)
+
+    def place() -> None:
+        for way in ("hashjoin", "mergejoin", "material", "memoize", "hashagg", "sort"):
+            session.execute(sa.text(f"SET LOCAL enable_{way} = off"))
+        placing.place(factories.purchase(product, quantity=2), factories.terms())
+
+    transaction(place)
+
+    assert (count(CodeState.RESERVED), count(CodeState.AVAILABLE)) == (2, 8)
+
+
 def test_the_same_form_sent_twice_is_one_order() -> None:
     product = factories.make_product(codes=5)
     wanted = factories.purchase(product)
@@ -46,6 +64,54 @@ def test_the_same_form_sent_twice_is_one_order() -> None:
     assert second.payment is not None and first.payment is not None
     assert first.payment.number == second.payment.number
     assert count(CodeState.RESERVED) == 1
+
+
+def test_the_same_form_sent_again_for_another_channel_is_one_order_paid_there() -> None:
+    wanted = factories.purchase(factories.make_product(codes=5))
+    first = transaction(lambda: placing.place(wanted, factories.terms()))
+
+    again = replace(wanted, channel="transfer")
+    second = transaction(lambda: placing.place(again, factories.terms()))
+
+    assert second.order.id == first.order.id
+    assert second.payment is not None and second.payment.channel == "transfer"
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        {"quantity": 2},
+        {"contact": Contact.parse("13900000001")},
+        {"pickup_hash": "a hash"},
+    ],
+    ids=str,
+)
+def test_a_form_that_was_stopped_and_corrected_buys_what_it_says_now(
+    corrected: dict[str, Any],
+) -> None:
+    wanted = factories.purchase(factories.make_product(codes=5), phone="13900000000")
+    first = transaction(lambda: placing.place(wanted, factories.terms()))
+
+    again = replace(wanted, **corrected)
+    second = transaction(lambda: placing.place(again, factories.terms()))
+
+    assert second.order.id != first.order.id
+    assert second.order.total == again.quantity * factories.PRICE
+    assert second.order.contact_index == again.contact.index
+    assert second.order.pickup_hash == again.pickup_hash
+
+
+def test_a_form_sent_again_after_its_deadline_leads_to_the_order_as_it_is() -> None:
+    wanted = factories.purchase(factories.make_product(codes=5))
+    first = transaction(lambda: placing.place(wanted, factories.terms()))
+
+    with time_machine.travel(first.order.expires_at + timedelta(seconds=1), tick=False):
+        again = transaction(
+            lambda: placing.place(replace(wanted, channel="transfer"), factories.terms())
+        )
+
+    assert again.order.id == first.order.id
+    assert again.payment is not None and again.payment.channel == "sandbox"
 
 
 def test_a_second_tab_leads_to_the_order_that_is_still_unpaid() -> None:

@@ -1,6 +1,7 @@
 """Money is taken once and never lost: it buys the order, or it goes back."""
 
 from datetime import timedelta
+from hashlib import sha512
 
 import pytest
 import sqlalchemy as sa
@@ -284,6 +285,14 @@ class TestBankTransfer:
 
         with pytest.raises(Refusal, match="已经用在另一笔付款"):
             self.confirm(second)
+
+    @pytest.mark.parametrize("trade_number", ["123", "", sha512(b"1").hexdigest() * 40])
+    def test_what_is_no_trade_number_is_refused(
+        self, channel: ObedientChannel, trade_number: str
+    ) -> None:
+        _, payment_id = self.placed()
+        with pytest.raises(Refusal, match="4 到 64 位"):
+            self.confirm(payment_id, trade_number)
 
 
 def test_a_frozen_batch_leaves_the_payment_and_delivers_from_another(

@@ -291,3 +291,85 @@ def test_a_process_that_died_while_calling_leaves_doubt_not_a_second_call(market
     assert market.first.verbs == ["query"]
     assert state(order) == OrderState.DELIVERED
     assert market.attempts(order)[0].state == AttemptState.DELIVERED
+
+
+def test_a_refused_second_sending_says_nothing_of_the_first(market: Market) -> None:
+    """It may have taken effect all the same: nobody else is asked."""
+    market.first.takes_number_once = True
+    market.first.submits, market.first.queries = [UNKNOWN, REFUSED], [NOT_FOUND]
+    order = market.buy()
+    factories.work()
+
+    later(market, timedelta(seconds=30))
+
+    assert [attempt.state for attempt in market.attempts(order)] == ["unknown"]
+    assert market.second.calls == []
+
+
+def test_what_the_provider_has_acknowledged_is_not_sent_again(market: Market) -> None:
+    market.first.takes_number_once = True
+    market.first.submits, market.first.queries = [PENDING], [NOT_FOUND]
+    market.buy()
+    factories.work()
+    later(market, timedelta(minutes=1))
+    assert market.first.verbs.count("submit") == 1
+
+
+def test_what_a_person_holds_is_not_sent_behind_her_back(market: Market) -> None:
+    market.first.takes_number_once = True
+    market.first.submits, market.first.queries = [UNKNOWN], [UNKNOWN]
+    order = market.buy()
+    factories.work()
+    recharge_id = market.recharge(order).id
+    transaction(lambda: service.to_review(recharge_id, "打电话问过了"))
+    market.first.queries = [NOT_FOUND]
+
+    later(market, timedelta(minutes=1))
+
+    assert market.first.verbs.count("submit") == 1
+
+
+def test_delivered_after_all_while_nobody_else_was_asked_is_a_persons(market: Market) -> None:
+    market.first.submits = [PENDING]
+    order = market.buy()
+    factories.work()
+    (attempt,) = market.attempts(order)
+    for said in (Result(REFUSED), Result(DELIVERED)):
+        transaction(lambda said=said: engine.take_notice(attempt.provider_id, attempt.number, said))
+
+    factories.work()
+
+    assert market.recharge(order).state == RechargeState.REVIEW
+    assert market.second.calls == []
+
+
+def test_more_than_was_agreed_is_put_before_a_person(market: Market) -> None:
+    market.first.submits = [PENDING]
+    order = market.buy()
+    factories.work()
+    (attempt,) = market.attempts(order)
+    said = Result(DELIVERED, cost=9000)
+    transaction(lambda: engine.take_notice(attempt.provider_id, attempt.number, said))
+    assert market.attempts(order)[0].contradiction != ""
+    recharge_id = market.recharge(order).id
+    transaction(lambda: service.settle_contradiction(recharge_id, "供应商已退差价"))
+    assert market.attempts(order)[0].contradiction == ""
+
+
+def test_one_that_waited_long_for_its_first_is_not_refunded_for_a_busy_second(
+    market: Market,
+) -> None:
+    market.first.submits, market.first.queries = [PENDING], [PENDING, PENDING, REFUSED]
+    order = market.buy()
+    factories.work()
+    later(market, timedelta(minutes=20))
+    later(market, timedelta(minutes=40))
+    transaction(
+        lambda: session.execute(
+            sa.update(RechargeProvider)
+            .where(RechargeProvider.slug == "second")
+            .values(per_minute=1)
+        )
+    )
+    later(market, timedelta(minutes=61))
+    assert state(order) == OrderState.DELIVERED

@@ -54,6 +54,18 @@ def test_a_rule_says_no_and_keeps_what_was_typed(
     assert preferences.get().name == preferences.DEFAULTS.name
 
 
+def test_messages_are_switched_off_and_on(owner: Visitor) -> None:
+    assert preferences.DEFAULTS.messages
+    for value, is_on in (("off", False), ("on", True)):
+        owner.post("/admin/settings", FORM | {"messages": value})
+        session.rollback()
+        session.expire_all()
+        preferences.forget()
+        assert preferences.get().messages is is_on
+        assert f'value="{value}" selected' in owner.get("/admin/settings").text
+    assert "邮件：只写入日志；短信：只写入日志" in words(owner.get("/admin/settings"))
+
+
 def test_the_bank_account_wants_a_fresh_proof(app: Flask, owner: Visitor) -> None:
     form = {"bank_account": "户名：小满"}
     transaction(lambda: session.execute(sa.update(Session).values(stepped_up_at=None)))

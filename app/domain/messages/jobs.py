@@ -1,0 +1,54 @@
+"""What workers do for messages. One job tells one buyer of one thing, at most once."""
+
+from functools import partial
+
+from app.core import clock
+from app.core.crashpoints import crashpoint
+from app.core.db import session, transaction
+from app.core.outbox import Unit
+from app.domain.messages import queries, service
+from app.domain.messages.models import Kind
+from app.domain.orders.models import OrderLine
+
+
+def paid(order_id: int) -> Unit | None:
+    """The money has come, and what it bought has not yet."""
+    return _tell(Kind.PAID, order_id)
+
+
+def arrived(order_id: int) -> Unit | None:
+    """Everything is there; from now on its end is watched."""
+    transaction(partial(service.watch_ends, order_id))
+    return _tell(Kind.ARRIVED, order_id)
+
+
+def failed(order_id: int) -> Unit | None:
+    """What was bought cannot be had, and the money goes back."""
+    return _tell(Kind.FAILED, order_id)
+
+
+def refunded(refund_id: int) -> Unit | None:
+    """Money was sent back."""
+    return _tell(Kind.REFUNDED, refund_id)
+
+
+def expiring(order_line_id: int) -> Unit | None:
+    """What was bought is over soon: wait until it is time to say so, then say it."""
+    end = queries.next_end(session.get_one(OrderLine, order_line_id, populate_existing=True))
+    session.rollback()
+    if end is None:
+        return None
+    _, at = end
+    return _tell(Kind.EXPIRING, order_line_id) if at <= clock.now() else lambda: at
+
+
+def _tell(kind: Kind, subject_id: int) -> Unit | None:
+    draft = transaction(partial(service.begin, kind, subject_id))
+    if draft is None:
+        return None
+    crashpoint("message.intended")
+    # Whoever is called may take a while: nothing is held open meanwhile.
+    session.rollback()
+    result = draft.sender.send(draft.message)
+    crashpoint("message.called")
+    return partial(service.take, draft.message_id, result)

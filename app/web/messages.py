@@ -1,0 +1,74 @@
+"""The words of messages to buyers: templates in the order's language, without any request."""
+
+import gettext
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+from app.core.errors import N_
+from app.domain.messages.models import Kind
+from app.domain.messages.rules import Facts, Words, Writer
+from app.web.filters import money
+
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
+
+SUBJECTS: Mapping[Kind, str] = {
+    Kind.PAID: N_("订单 %(number)s 已付款"),
+    Kind.ARRIVED: N_("订单 %(number)s 已到货"),
+    Kind.FAILED: N_("订单 %(number)s 没能完成，正在退款"),
+    Kind.REFUNDED: N_("订单 %(number)s 的退款已退回"),
+    Kind.EXPIRING: N_("订单 %(number)s 快到期了"),
+}
+
+
+def writer(app: Flask, base_url: str) -> Writer:
+    """What puts facts into words, with links to the shop at `base_url`."""
+
+    def write(facts: Facts, is_short: bool) -> Words:
+        say = _Speech(facts.language)
+        path = app.url_map.bind("").build("shop.orders.show", {"number": facts.number})
+        known: dict[str, Any] = {
+            "_": say,
+            "facts": facts,
+            "url": base_url + path,
+            "subject": say(SUBJECTS[facts.kind], number=facts.number),
+            "amount": money(facts.amount, facts.currency),
+            "ends_at": _moment(facts),
+        }
+
+        def render(name: str) -> str:
+            return app.jinja_env.get_template(f"messages/{name}").render(known).strip() + "\n"
+
+        if is_short:
+            return Words(known["subject"], render("short.txt").strip(), "")
+        return Words(known["subject"], render(f"{facts.kind}.txt"), render(f"{facts.kind}.html"))
+
+    return write
+
+
+class _Speech:
+    """`_()` in a language that no request has chosen. Plain texts: the template escapes them."""
+
+    def __init__(self, language: str) -> None:
+        self._catalogue = _catalogue(language)
+
+    def __call__(self, message: str, **values: object) -> str:
+        spoken = self._catalogue.gettext(message)
+        return spoken % values if values else spoken
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    # The message ids are the Chinese sentences, so Chinese needs no catalogue.
+    return gettext.translation("messages", TRANSLATIONS, [language], fallback=True)
+
+
+def _moment(facts: Facts) -> str:
+    """When it is over, on the shop's wall clock."""
+    if facts.ends_at is None:
+        return ""
+    return f"{facts.ends_at.astimezone(ZoneInfo(facts.zone)):%Y-%m-%d %H:%M}"
