@@ -141,9 +141,12 @@ def shop(
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, object]:
-    """Debian's Chromium, which looks up nothing on the network by itself."""
+    """Debian's Chromium, which looks up nothing on the network by itself.
+
+    Its headless shell is the same engine without the windows around it, for two thirds of the time.
+    """
     arguments = ("quic", "background-networking", "component-update", "sync", "dev-shm-usage")
     return {
-        "executable_path": shutil.which("chromium"),
+        "executable_path": shutil.which("chromium-headless-shell") or shutil.which("chromium"),
         "args": [*(f"--disable-{name}" for name in arguments), "--no-first-run"],
     }
