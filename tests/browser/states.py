@@ -15,7 +15,7 @@ from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders import closing, queries, refunding, service
 from app.domain.orders.models import Order, OrderState
-from app.domain.redemptions import links, policies
+from app.domain.redemptions import links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
 from app.domain.vault import batches
@@ -144,8 +144,8 @@ def of_codes_to_redeem(buyer: int) -> list[View]:
 
 def of_passes(buyer: int) -> list[View]:
     """A pass of five uses, of which one is gone: on its order, and shown at the counter."""
-    product = factories.make_product(kind=ProductKind.MULTI, name="健身五次卡")
-    transaction(lambda: policies.set_policy(product.id, Policy(uses_total=5, uses_per_day=2)))
+    rules = Policy(uses_total=5, uses_per_day=2)
+    product = factories.make_product(kind=ProductKind.MULTI, name="健身五次卡", policy=rules)
     order = factories.buy(product, person_id=buyer)
     code = vault.codes_of([order.lines[0].id])[0]
     transaction(lambda: redemptions.take_use(code.id, ids.token()))
