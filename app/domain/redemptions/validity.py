@@ -106,15 +106,13 @@ def _read_moment(text: str | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class History:
-    """The moments that count. `used_at` holds uses that were not given back, oldest first;
-    `hard_expiry` is the batch's last day, which no rule outlives."""
+    """The moments that count. `used_at` holds uses that were not given back, oldest first."""
 
     sold_at: datetime | None = None
     delivered_at: datetime | None = None
     activated_at: datetime | None = None
     first_used_at: datetime | None = None
     used_at: tuple[datetime, ...] = ()
-    hard_expiry: date | None = None
 
 
 @dataclass(frozen=True)
@@ -211,9 +209,6 @@ def life(
             if policy.end_of_day:
                 until = midnight(until.astimezone(zone).date() + DAY, zone)
             ends.append(until)
-    # The calendar's own last day, which some write for "never", has no next one.
-    if history.hard_expiry is not None and history.hard_expiry < date.max:
-        ends.append(midnight(history.hard_expiry + DAY, zone))
     return max(filter(None, starts), default=None), min(filter(None, ends), default=None)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import aliased
 
 from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
@@ -96,7 +97,7 @@ LIST = Listing(
         Column(N_("状态"), lambda row: state_words.word("recharge", row[0].state)),
         Column(N_("充值账号"), lambda row: row[0].account_masked),
         Column(N_("数量"), lambda row: row[0].quantity),
-        Column(N_("成本"), lambda row: yuan(_cost(row[0]))),
+        Column(N_("成本"), lambda row: yuan(row[3])),
         Column(N_("时间"), lambda row: local(row[0].created_at)),
         Column(N_("完成时间"), lambda row: local(row[0].settled_at)),
     ),
@@ -104,11 +105,18 @@ LIST = Listing(
 )
 
 
-def recharges() -> sa.Select[Recharge, Order, Product]:
-    """Each recharge with the order that paid for it and its product."""
+def recharges() -> sa.Select[Recharge, Order, Product, int]:
+    """Each recharge with the order that paid for it, its product, and what its delivery cost as
+    far as that is known, in minor units."""
     line_id = sa.func.coalesce(Recharge.order_line_id, Redemption.order_line_id)
+    # Under a name of its own: the filters look for attempts, too.
+    live = aliased(Attempt)
+    cost = sa.func.coalesce(live.cost, live.expected_cost, 0)
     return (
-        sa.select(Recharge, Order, Product)
+        sa.select(Recharge, Order, Product, cost)
+        .outerjoin(
+            live, sa.and_(live.recharge_id == Recharge.id, live.state != AttemptState.REFUSED)
+        )
         .outerjoin(Redemption, Redemption.id == Recharge.redemption_id)
         .join(OrderLine, OrderLine.id == line_id)
         .join(Order, Order.id == OrderLine.order_id)
@@ -212,11 +220,3 @@ def _steps(recharge: Recharge) -> list[StateChange]:
             .order_by(StateChange.id.desc())
         )
     )
-
-
-def _cost(recharge: Recharge) -> int:
-    """What its delivery cost, as far as it is known, in minor units."""
-    live = queries.live_attempt(recharge.id)
-    if live is None:
-        return 0
-    return live.expected_cost if live.cost is None else live.cost

@@ -86,7 +86,6 @@ def histories(draw: st.DrawFn, now: datetime) -> History:
         activated_at=first,
         first_used_at=first,
         used_at=used_at,
-        hard_expiry=draw(st.none() | days | st.just(date.max)),
     )
 
 

@@ -101,26 +101,6 @@ def test_the_end_of_the_day_is_the_shop_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last_day", "ends"),
-    [
-        (date(2026, 2, 10), "02-11 00:00"),
-        (date(2026, 12, 31), "03-01 00:00"),
-        (date(9999, 12, 30), "03-01 00:00"),
-        # Some write "never" like this.
-        (date.max, "03-01 00:00"),
-    ],
-)
-def test_no_rule_outlives_the_batch(last_day: date, ends: str) -> None:
-    policy = Policy(anchor=Anchor.SOLD, duration="P1M")
-    history = History(sold_at=at(SOLD), hard_expiry=last_day)
-    assert shown(life(policy, history, SHANGHAI)[1]) == ends
-
-
-def test_a_batch_that_never_ends_is_no_bound() -> None:
-    assert life(Policy(), History(hard_expiry=date.max), SHANGHAI) == (None, None)
-
-
-@pytest.mark.parametrize(
     ("now", "line"),
     [
         ("02-03 09:59", "not-started, 02-03 10:00"),
@@ -142,8 +122,8 @@ def test_the_first_use_starts_it() -> None:
 
 
 def test_what_ends_before_it_starts_never_comes() -> None:
-    history = History(sold_at=at(SOLD), hard_expiry=date(2026, 2, 1))
-    policy = Policy(anchor=Anchor.SOLD, delay="P3D")
+    history = History(sold_at=at(SOLD))
+    policy = Policy(anchor=Anchor.SOLD, delay="P3D", end_at=at("02-01 00:00"))
     assert verdict(policy, "01-31 12:00", history) == "not-started, None"
 
 
