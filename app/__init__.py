@@ -25,15 +25,21 @@ def create_app(settings: Settings | None = None) -> Flask:
         __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
     )
     app.config["SETTINGS"] = settings
-    logs.configure(settings.log_level)
     db.connect(app, settings.database_url)
+    web.init_app(app, settings)
+    cli.init_app(app)
+    connect(app)
+    return app
+
+
+def connect(app: Flask) -> None:
+    """Let this process work for this shop: with its keys, its queue, its ways to the outside."""
+    settings: Settings = app.config["SETTINGS"]
+    logs.configure(settings.log_level)
     ledger.forget()
     keys.connect(load_key_ring(settings.master_keys, settings.master_key_file))
     outbox.connect(bell.RqBell(settings.redis_url))
     payments.connect(settings)
     recharge_providers.connect(settings)
     senders.connect(settings)
-    web.init_app(app, settings)
     messages.connect(words.writer(app, settings.base_url))
-    cli.init_app(app)
-    return app

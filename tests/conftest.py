@@ -13,11 +13,14 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
+from app import connect, create_app
 from app.core import keys, migrations
 from app.core.db import db, transaction
 from app.domain.catalog import preferences
 from app.settings import Settings
+from app.web import limits
+from app.web.admin import todo
+from app.web.shop import page_cache
 from tests import servers
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -71,10 +74,19 @@ def postgres_database(postgres: servers.Postgres, worker_id: str) -> str:
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+def here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This test's own directory under a name that it has in every test of this process."""
+    link = tmp_path_factory.getbasetemp() / "here"
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path)
+    return link
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, here: Path) -> str:
     """A migrated, empty SQLite file."""
-    shutil.copy(sqlite_template, tmp_path / "shop.db")
-    return f"sqlite:///{tmp_path / 'shop.db'}"
+    shutil.copy(sqlite_template, here / "shop.db")
+    return f"sqlite:///{here / 'shop.db'}"
 
 
 @pytest.fixture
@@ -90,11 +102,48 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+class Apps:
+    """Apps that were made, by their database: to make one takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[Flask, dict[str, object]]] = {}
+        self._latest: object = None
+
+    def get(self, wanted: Settings) -> Flask:
+        """The app with these settings, as it was when it was made."""
+        # Extensions serve the app that was made last; a test may have made one of its own.
+        if getattr(limits.limiter, "_fallback_storage", None) is not self._latest:
+            self._made.clear()
+        if wanted.database_url not in self._made:
+            made = create_app(wanted)
+            self._made[wanted.database_url] = made, dict(made.config)
+            self._latest = limits.limiter._fallback_storage
+        made, config = self._made[wanted.database_url]
+        made.config.clear()
+        made.config.update(config)
+        limits.limiter._fallback_storage.reset()
+        for part in (preferences, todo, page_cache):
+            part.forget()
+        connect(made)
+        return made
+
+
+@pytest.fixture(scope="session")
+def apps() -> Apps:
+    return Apps()
+
+
 @pytest.fixture
-def app(database_url: str, tmp_path: Path) -> Iterator[Flask]:
-    """The shop on an empty database, in its context; no queue: tests run jobs themselves."""
-    preferences.forget()
-    made = create_app(settings(tmp_path, database_url))
+def app(
+    request: pytest.FixtureRequest, apps: Apps, database_url: str, here: Path
+) -> Iterator[Flask]:
+    """The shop on an empty database, in its context; no queue: tests run jobs themselves.
+
+    A test that adds routes to it is marked `own_app`.
+    """
+    wanted = settings(here, database_url)
+    is_own = request.node.get_closest_marker("own_app")
+    made = create_app(wanted) if is_own else apps.get(wanted)
     with made.app_context():
         transaction(keys.ensure_shop_keys)
         yield made

@@ -14,6 +14,7 @@ from tests.web.house import HOLDER, STRANGER
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.own_app,
     pytest.mark.xdist_group("browser"),
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]

@@ -21,7 +21,7 @@ from app.domain.orders.models import Order, OrderState
 from tests import factories, servers
 from tests.conftest import MASTER_KEY, settings
 
-ORDERS = 12
+ORDERS = 6
 
 
 @pytest.fixture

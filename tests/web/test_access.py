@@ -63,6 +63,7 @@ def test_only_hooks_are_without_a_token(app: Flask) -> None:
     assert all(path.startswith("/hooks/") for path in open_to_machines)
 
 
+@pytest.mark.own_app
 def test_a_view_without_a_rule_is_refused(app: Flask) -> None:
     app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
     response = Visitor(app, people.make(Role.OWNER)).get("/forgotten")

@@ -333,6 +333,7 @@ def test_a_message_for_one_is_not_kept_for_everybody(house: House) -> None:
     assert "只给我看" not in words(guest.get("/categories"))
 
 
+@pytest.mark.own_app
 @on_sqlite
 def test_a_fault_of_ours_says_nothing_about_itself(house: House) -> None:
     def broken() -> str:

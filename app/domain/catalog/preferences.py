@@ -59,7 +59,13 @@ def get() -> Preferences:
         value, read_at, source = remembered
         if source is bind and time.monotonic() - read_at < FRESH_FOR:
             return value
-    return _remember(_parse(_stored()), bind)
+    return fresh()
+
+
+def fresh() -> Preferences:
+    """The preferences as they are: for the form that changes them, which would otherwise give back
+    what another process has changed just now."""
+    return _remember(_parse(_stored()), session.get_bind())
 
 
 def today() -> date:

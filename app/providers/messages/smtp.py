@@ -94,16 +94,17 @@ class Smtp:
     @contextlib.contextmanager
     def _connection(self) -> Iterator[smtplib.SMTP]:
         """A server that knows us, over TLS where that was asked for; raises OSError, NotTaken."""
-        trust = self._trust or ssl.create_default_context()
         where = (self.host, self.port, self._domain)
         if self.is_tls:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(*where, timeout=self._timeout, context=trust)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                *where, timeout=self._timeout, context=self._trusted()
+            )
         else:
             server = smtplib.SMTP(*where, timeout=self._timeout)
         try:
             if self.is_starttls:
                 # Raises when the server does not offer it: nothing is sent in the clear instead.
-                server.starttls(context=trust)
+                server.starttls(context=self._trusted())
             server.ehlo_or_helo_if_needed()
             if self.user:
                 self._sign_in(server)
@@ -113,6 +114,12 @@ class Smtp:
             with contextlib.suppress(OSError):
                 server.quit()
             server.close()
+
+    def _trusted(self) -> ssl.SSLContext:
+        # Reading the machine's certificates takes longer than sending a message.
+        if self._trust is None:
+            self._trust = ssl.create_default_context()
+        return self._trust
 
     def _sign_in(self, server: smtplib.SMTP) -> None:
         try:

@@ -73,7 +73,7 @@ def _page(
     return render(
         "admin/settings.html",
         status=status,
-        preferences=preferences.get(),
+        preferences=preferences.fresh(),
         typed=typed or {},
         ways=_ways(),
         accents=[(accent, _(ACCENT_WORDS[accent])) for accent in preferences.ACCENTS],

@@ -50,6 +50,12 @@ def for_strangers(view: Callable[..., Response]) -> Callable[..., Response]:
     return cached
 
 
+def forget() -> None:
+    """Drop every page: another shop is served."""
+    with _lock:
+        _pages.clear()
+
+
 def checkout_key() -> str:
     """A new one-time key, or the mark that stands for it in a page kept for everybody."""
     return CHECKOUT_MARK if g.get("marks") else ids.token()

@@ -82,7 +82,12 @@ def arrived(order_id: int) -> OrderState:
     return session.get_one(Order, order_id).state
 
 
-@pytest.mark.parametrize("account", ["13900000000", "13900001001"], ids=["at once", "later"])
+@pytest.mark.parametrize(
+    ("database_url", "account"),
+    [("sqlite", "13900000000"), ("postgres", "13900001001")],
+    ids=["at once", "later"],
+    indirect=["database_url"],
+)
 @pytest.mark.parametrize("point", ["recharge.intended", "recharge.called", "recharge.taken"])
 def test_killed_and_carried_on(works: Works, point: str, account: str) -> None:
     order_id, row_id = job_of(works, account)

@@ -8,6 +8,7 @@ from app.core.audit import AuditEntry
 from app.core.db import session, transaction
 from app.domain.accounts.models import Role, Session
 from app.domain.catalog import preferences
+from app.domain.catalog.models import Preference
 from tests import people
 from tests.web.visitors import Visitor, location, words
 
@@ -33,6 +34,14 @@ def test_saved_and_shown(owner: Visitor) -> None:
     entry = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert entry is not None
     assert entry.detail["hold_minutes"] == [15, 20]
+
+
+def test_the_form_has_what_another_process_has_just_saved(owner: Visitor) -> None:
+    """Else the next save would silently take it back."""
+    owner.get("/admin/settings")
+    transaction(lambda: session.add(Preference(name="announcement", value="周末照常发货")))
+
+    assert "周末照常发货" in words(owner.get("/admin/settings"))
 
 
 @pytest.mark.parametrize(
