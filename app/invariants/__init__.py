@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.db import see_one_moment, session
-from app.invariants import benefits, books, messages, orders
+from app.invariants import benefits, books, channels, messages, orders
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,9 @@ CHECKS = (
     Check(5, "every open recharge is carried on", benefits.recharges_are_carried),
     Check(5, "what failed or was refunded is paid back and gone", benefits.failures_are_paid_back),
     Check(5, "every message under way is carried on", messages.messages_are_carried),
+    Check(
+        6, "waiting commissions are booked as they stand", channels.waiting_commissions_are_booked
+    ),
     Check(8, "codes open under what they are bound to", orders.codes_open),
     Check(9, "no work is overdue", orders.outbox_is_on_time),
 )

@@ -12,6 +12,16 @@ CHART: dict[str, tuple[AccountKind, bool]] = {
     "suspense": (AccountKind.LIABILITY, False),  # money that came with no order to take it
     "refund_payable": (AccountKind.LIABILITY, False),  # owed back to a buyer, not yet sent
     "sales": (AccountKind.INCOME, True),  # delivered; refunds of delivered goods take from it
+    "commission": (AccountKind.EXPENSE, True),  # what distributors earn; claw-backs give it back
+    "commission_pending": (AccountKind.LIABILITY, False),  # earned, and still within its holding
+    # Below zero when what was paid out is clawed back: the next earnings make up for it.
+    "commission_payable": (AccountKind.LIABILITY, True),
+    "payout_pending": (AccountKind.LIABILITY, False),  # asked for by a withdrawal, not yet paid
+    "tax_withheld": (AccountKind.LIABILITY, False),  # kept from payouts, owed to the tax office
+    "payout_fee": (AccountKind.INCOME, True),  # what a withdrawal costs its distributor
+    "bank": (AccountKind.ASSET, True),  # the shop's own bank account
+    "balance": (AccountKind.LIABILITY, False),  # what a distributor paid in to buy from
+    "writeoff": (AccountKind.EXPENSE, True),  # what is not to be had back, each with its reason
 }
 
 

@@ -71,6 +71,8 @@ class Order(db.Model):
     # How the total came about, step by step (pricing.Quote), for the buyer and for staff.
     price_steps: Mapped[list[Any]]
     language: Mapped[str]
+    # Whether it is a distributor's: what happens to it is rung to `channels` then, and only then.
+    is_attributed: Mapped[bool] = mapped_column(default=False)
     # The buyer's address and the network it is in: what the hold budget counts by.
     ip: Mapped[str]
     network: Mapped[str]

@@ -1,0 +1,1 @@
+"""Money on its way to distributors: payout accounts, withdrawals, tax, settlement statements."""
