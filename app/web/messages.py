@@ -22,6 +22,7 @@ SUBJECTS: Mapping[Kind, str] = {
     Kind.FAILED: N_("订单 %(number)s 没能完成，正在退款"),
     Kind.REFUNDED: N_("订单 %(number)s 的退款已退回"),
     Kind.EXPIRING: N_("订单 %(number)s 快到期了"),
+    Kind.GIVEN_BACK: N_("订单 %(number)s 的兑换没有成功，次数已退回"),
 }
 
 

@@ -32,6 +32,11 @@ def refunded(refund_id: int) -> Unit | None:
     return _tell(Kind.REFUNDED, refund_id)
 
 
+def given_back(redemption_id: int) -> Unit | None:
+    """A redemption came to nothing, and the code can be used again."""
+    return _tell(Kind.GIVEN_BACK, redemption_id)
+
+
 def expiring(order_line_id: int) -> Unit | None:
     """What was bought is over soon: wait until it is time to say so, then say it."""
     end = queries.next_end(session.get_one(OrderLine, order_line_id, populate_existing=True))

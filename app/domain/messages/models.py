@@ -18,6 +18,7 @@ class Kind(StrEnum):
     FAILED = "failed"
     REFUNDED = "refunded"
     EXPIRING = "expiring"
+    GIVEN_BACK = "given_back"
 
 
 class MessageState(StrEnum):
@@ -52,7 +53,7 @@ class MessageRow(db.Model):
     id: Mapped[db.PrimaryKey]
     order_id: Mapped[int] = mapped_column(sa.ForeignKey(Order.id))
     kind: Mapped[Kind]
-    # What it tells of: the order, one of its refunds, or one of its lines.
+    # What it tells of: the order, one of its refunds, lines or redemptions.
     subject_id: Mapped[int]
     # The sender's name, and whom it went to.
     channel: Mapped[str]

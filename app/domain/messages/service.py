@@ -25,6 +25,8 @@ from app.domain.messages.rules import Facts, Words, Writer, next_try
 from app.domain.orders import queries as orders
 from app.domain.orders import telling
 from app.domain.orders.models import Order, OrderLine, OrderState, Payment, Refund
+from app.domain.redemptions import queries as redemptions
+from app.domain.redemptions.models import Redemption
 from app.providers import messages
 from app.providers.messages.interface import Message, Outcome, Result, Sender
 
@@ -195,6 +197,16 @@ def _expiring(order_line_id: int) -> Event:
     return Event(order, (line,), line.amount, ends_at=end[0])
 
 
+def _given_back(redemption_id: int) -> Event:
+    redemption = session.get_one(Redemption, redemption_id, populate_existing=True)
+    line = session.get_one(OrderLine, redemption.order_line_id)
+    order = session.get_one(Order, line.order_id, populate_existing=True)
+    is_used_again = any(
+        use.counts for use in redemptions.history_of(redemption.code_id) if use.id > redemption_id
+    )
+    return Event(order, (line,), line.amount, why_not="no longer so" if is_used_again else "")
+
+
 def _about(order_id: int, *only_while: OrderState) -> Event:
     order = session.get_one(Order, order_id, populate_existing=True)
     holds = not only_while or order.state in only_while
@@ -208,4 +220,5 @@ EVENTS: dict[Kind, Callable[[int], Event]] = {
     Kind.FAILED: _about,
     Kind.REFUNDED: _refunded,
     Kind.EXPIRING: _expiring,
+    Kind.GIVEN_BACK: _given_back,
 }

@@ -45,6 +45,13 @@ def refunded(order: Order, refund_id: int) -> None:
         later("app.domain.messages.jobs.refunded", refund_id, key=key("refunded", refund_id))
 
 
+def given_back(order: Order, redemption_id: int) -> None:
+    """What a code was redeemed for cannot be had; its use is given back."""
+    if _can_be_told(order):
+        name = "app.domain.messages.jobs.given_back"
+        later(name, redemption_id, key=key("given_back", redemption_id))
+
+
 def key(kind: str, subject_id: int) -> str:
     """The outbox key of the job that tells of it."""
     return f"message:{kind}:{subject_id}"

@@ -19,6 +19,7 @@ from app.domain.catalog import preferences
 from app.domain.catalog.models import PASSES, ProductKind
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders import telling
+from app.domain.orders.models import Order, OrderLine
 from app.domain.redemptions import answers, queries
 from app.domain.redemptions.answers import Answer, Unusable
 from app.domain.redemptions.models import Redemption, RedemptionState, RollBack, Way
@@ -147,6 +148,8 @@ def failed(redemption_id: int, reason: str) -> None:
     redemption.settled_at = clock.now()
     session.flush()
     _reopen(redemption.code_id)
+    line = session.get_one(OrderLine, redemption.order_line_id)
+    telling.given_back(session.get_one(Order, line.order_id), redemption.id)
 
 
 def lock(redemption_id: int) -> Redemption:
