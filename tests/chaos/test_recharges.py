@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -169,12 +170,7 @@ def test_nothing_is_lost_and_nothing_happens_twice(chaos: Chaos, seed: int) -> N
     for n in range(RECHARGES):
         works.buy(f"139{seed:02d}{n:06d}")
 
-    over = threading.Event()
-    killer = threading.Thread(target=lambda: _strike_until(chaos, over))
-    killer.start()
-    if not over.wait(SECONDS):
-        over.set()
-    killer.join()
+    _strike_for(chaos, SECONDS)
     dead_leases_run_out()
     # Whoever hangs or hides goes on doing so to the end: the queries have to outlast them.
     servers.wait_until(is_settled, "what can end", within=900, every=2)
@@ -185,8 +181,11 @@ def test_nothing_is_lost_and_nothing_happens_twice(chaos: Chaos, seed: int) -> N
     )
 
 
-def _strike_until(chaos: Chaos, over: threading.Event) -> None:
-    while not over.wait(chaos.random.uniform(0.2, 1.2)):
+def _strike_for(chaos: Chaos, seconds: float) -> None:
+    """In the main thread: what a thread has started dies with that thread."""
+    end, pause = time.monotonic() + seconds, threading.Event()
+    while time.monotonic() < end:
+        pause.wait(chaos.random.uniform(0.2, 1.2))
         chaos.strike()
 
 
