@@ -120,7 +120,8 @@ class Apps:
             self._latest = limits.limiter._fallback_storage
         made, config = self._made[wanted.database_url]
         made.config.clear()
-        made.config.update(config)
+        # Not with the directory of the test that it was made for.
+        made.config.update(config | {"SETTINGS": wanted})
         limits.limiter._fallback_storage.reset()
         for part in (preferences, todo, page_cache):
             part.forget()

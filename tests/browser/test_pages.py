@@ -54,6 +54,7 @@ def test_no_page_of_an_empty_shop_has_a_fault(app: Flask, browser: Browser) -> N
     assert not found, "\n".join(found)
 
 
+@pytest.mark.timeout(600)
 def test_no_page_of_a_furnished_shop_has_a_fault(app: Flask, browser: Browser) -> None:
     obedient = ObedientProvider()
     with speaking(obedient=obedient), gallery.of_furnished_shop(app) as shown:
