@@ -1,5 +1,8 @@
 """Plain functions that make distributors, through the services, as people and staff do."""
 
+from collections.abc import Callable
+
+from app.core.actors import acting_as
 from app.core.db import session, transaction
 from app.domain.accounts.models import Person
 from app.domain.channels import joining, queries
@@ -30,8 +33,14 @@ def join(
     name: str = "阿岚", parent: Distributor | None = None, person: Person | None = None
 ) -> Distributor:
     """Somebody who sells."""
-    distributor_id = apply(name, parent, person).id
-    transaction(lambda: joining.approve(distributor_id))
+    return decide(apply(name, parent, person), joining.approve)
+
+
+def decide(one: Distributor, verb: Callable[..., None], *reason: str) -> Distributor:
+    """What staff decide, whoever acted before."""
+    distributor_id = one.id
+    with acting_as("system"):
+        transaction(lambda: verb(distributor_id, *reason))
     return fresh(distributor_id)
 
 

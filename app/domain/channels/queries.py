@@ -150,7 +150,7 @@ def count_by_tier() -> dict[int, int]:
         .where(Distributor.state == DistributorState.ACTIVE)
         .group_by(Distributor.tier_id)
     )
-    return dict(rows.tuples().all())
+    return {tier_id: int(count) for tier_id, count in rows}
 
 
 def find_tier(tier_id: int) -> Tier:
