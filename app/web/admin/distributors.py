@@ -21,7 +21,7 @@ from app.web import state_words
 from app.web.access import staff
 from app.web.admin import todo
 from app.web.admin.actors import named
-from app.web.admin.listing import Choice, Days, Listing, Search, Sort
+from app.web.admin.listing import Choice, Listing, Search, Sort
 from app.web.admin.order_timeline import Entry
 from app.web.admin.typed import Typed
 from app.web.errors import words
@@ -54,12 +54,6 @@ def _tier_options() -> list[tuple[str, str]]:
     return [(str(tier.id), tier.name) for tier in queries.list_tiers()]
 
 
-BY_STATE = Choice(
-    "state",
-    N_("状态"),
-    lambda: state_words.options("distributor"),
-    lambda value: Distributor.state == DistributorState(value),
-)
 NEWEST = Sort("newest", N_("最新在前"), (Distributor.id.desc(),))
 
 LIST = Listing(
@@ -67,13 +61,17 @@ LIST = Listing(
     model=Distributor,
     search=Search(_matches, N_("名称、推广码、完整的手机号或邮箱")),
     choices=(
-        BY_STATE,
+        Choice(
+            "state",
+            N_("状态"),
+            lambda: state_words.options("distributor"),
+            lambda value: Distributor.state == DistributorState(value),
+        ),
         Choice("tier", N_("等级"), _tier_options, lambda value: Distributor.tier_id == int(value)),
     ),
-    days=Days(Distributor.applied_at),
     sorts=(NEWEST, Sort("name", N_("按名称"), (Distributor.name.asc(),))),
 )
-CHILDREN = Listing(name="children", model=Distributor, choices=(BY_STATE,), sorts=(NEWEST,))
+CHILDREN = Listing(name="children", model=Distributor, sorts=(NEWEST,))
 
 
 @routes.get("/admin/distributors")
