@@ -1,4 +1,4 @@
-"""Demo data: a small shop to click through, with an owner, a buyer, products and codes.
+"""Demo data: a small shop to click through, with people, distributors, products and codes.
 
 The codes are made up, sealed as soon as they exist, and written nowhere else. The sign-ins are new
 for every shop; they stand in `demo.json`, which only its owner can read.
@@ -17,9 +17,11 @@ import pyotp
 import sqlalchemy as sa
 from flask import current_app
 
+from app import demo_distributors
 from app.core import clock, keys
 from app.core.crypto import Secret
 from app.core.db import session, transaction
+from app.demo_distributors import DISTRIBUTOR
 from app.domain.accounts import passwords, second_factor
 from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import Contact
@@ -263,7 +265,7 @@ def make(say: Callable[[str], None]) -> bool:
         session.rollback()
         return False
     say("people")
-    sign_ins = {name: secrets.token_urlsafe(12) for name in (OWNER, BUYER)}
+    sign_ins = {name: secrets.token_urlsafe(12) for name in (OWNER, BUYER, DISTRIBUTOR)}
     hashes = {name: passwords.hash(Secret(word)) for name, word in sign_ins.items()}
     totp = pyotp.random_base32()
     transaction(lambda: _fill(hashes, Secret(totp), say))
@@ -274,6 +276,7 @@ def make(say: Callable[[str], None]) -> bool:
             "url": settings.base_url,
             "admin": {"login": OWNER, "password": sign_ins[OWNER], "totp_secret": totp},
             "buyer": {"login": BUYER, "password": sign_ins[BUYER]},
+            "distributor": {"login": DISTRIBUTOR, "password": sign_ins[DISTRIBUTOR]},
         },
     )
     return True
@@ -306,6 +309,7 @@ def _fill(hashes: dict[str, str], totp: Secret, say: Callable[[str], None]) -> N
         catalog.put_on_sale(product.id)
         if line.codes:
             _stock(product, line)
+    demo_distributors.add(hashes[DISTRIBUTOR])
 
 
 def _add_providers() -> list[int]:

@@ -193,6 +193,10 @@ def _greet(machine: Machine) -> None:
         secret = f"one-time codes from {owner['totp_secret']}"
         lines.append(f"  owner    {owner['login']} · {owner['password']} · {secret}")
         lines.append(f"  buyer    {buyer['login']} · {buyer['password']}")
+        # A shop whose demo data is older has none.
+        seller = demo.get("distributor")
+        if seller:
+            lines.append(f"  seller   {seller['login']} · {seller['password']}")
     if machine.is_demo:
         lines.append(f"  provider {machine.settings['SIMULATOR_URL']}/control (plays one)")
     lines += [f"  data     {machine.data_dir} (keep a copy of master.key elsewhere)", "ready"]

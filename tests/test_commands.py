@@ -72,7 +72,7 @@ def test_it_prints_the_addresses_and_sign_ins_and_then_that_it_is_ready(started:
     text = started.log.read_text()
     demo = started.demo
     assert f"{started.url}/admin/" in text
-    for words in (demo["admin"].values(), demo["buyer"].values()):
+    for words in (demo[who].values() for who in ("admin", "buyer", "distributor")):
         assert all(word in text for word in words)
     assert text.splitlines()[-1] == "ready"
     assert demo["url"] == started.url

@@ -29,6 +29,7 @@ LIMITS = {
     "redeem": "120 per 10 minutes",
     "sign_in": "60 per minute",
     "registration": "60 per hour",
+    "apply": "60 per hour",
 }
 
 

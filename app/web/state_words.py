@@ -101,6 +101,12 @@ LOOKS: dict[str, dict[str, Look]] = {
         "differs": Look(N_("有差异"), "bad"),
         "settled": Look(N_("已处理"), "neutral", "check"),
     },
+    "distributor": {
+        "applied": Look(N_("待审核"), "wait"),
+        "active": Look(N_("合作中"), "good"),
+        "suspended": Look(N_("已暂停"), "bad", "ban"),
+        "refused": Look(N_("未通过"), "neutral", "circle-x"),
+    },
     "person": {
         "active": Look(N_("正常"), "good"),
         "disabled": Look(N_("已停用"), "bad", "ban"),

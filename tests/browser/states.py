@@ -8,11 +8,12 @@ from playwright.sync_api import Page, expect
 from app.core import ids
 from app.core.db import session, transaction
 from app.domain.accounts import sessions
-from app.domain.accounts.models import Role
+from app.domain.accounts.models import Person, Role
 from app.domain.catalog import offers
 from app.domain.catalog.models import AccountFormat, Product, ProductKind, RechargeProvider
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels import joining
 from app.domain.orders import closing, queries, refunding, service
 from app.domain.orders.models import Order, OrderState
 from app.domain.redemptions import links
@@ -22,7 +23,7 @@ from app.domain.vault import batches
 from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.providers.recharges.interface import Outcome
-from tests import factories, people
+from tests import factories, people, sellers
 from tests.browser.gallery import BROKEN, Gallery, View
 from tests.domain.vault import imports
 from tests.fake_provider import ObedientProvider
@@ -44,6 +45,7 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_codes_to_redeem(found.id),
         *of_passes(found.id),
         *of_imports(),
+        *of_distributors(found.id),
         *of_doors(),
         *of_faults(),
     ]
@@ -153,6 +155,21 @@ def of_passes(buyer: int) -> list[View]:
         View("product pass", f"/products/{product.slug}", HOLDER),
         View("order of a pass", f"/orders/{order.number}", HOLDER),
         View("pass shown", f"/orders/{order.number}/passes/{code.id}", HOLDER),
+    ]
+
+
+def of_distributors(buyer: int) -> list[View]:
+    """An application that was refused, one who may not sell now, and what staff's forms answer."""
+    mine = sellers.apply(person=session.get_one(Person, buyer))
+    sellers.decide(mine, joining.refuse, "请写清楚群有多大")
+    suspended = sellers.decide(sellers.join(), joining.suspend, "虚假宣传")
+    portal, console = "/portal/application", f"/admin/distributors/{suspended.uid}"
+    return [
+        View("application refused", portal, HOLDER),
+        View("application read back", portal, HOLDER, _sends(FORM, introduction="群")),
+        View("distributor suspended", console, OWNER),
+        View("distributor invited", "/admin/distributors/new", OWNER, _sends(FORM)),
+        View("tier refused", "/admin/tiers", OWNER, _sends('form[action$="/tiers"]', name="银牌")),
     ]
 
 

@@ -38,7 +38,7 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
-from tests import factories, people
+from tests import factories, people, sellers
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
@@ -61,6 +61,8 @@ FORM = {
     "code_column": "0",
     "account": "13912345678",
     "code": "AAAA-BBBB",
+    "introduction": "两个同学群",
+    "threshold": "5000",
 }
 STRANGER, HALF, BUYER, HOLDER = "stranger", "half signed in", "buyer", "holder of the order"
 FRESH = ", stepped up"
@@ -112,6 +114,7 @@ def furnish(app: Flask) -> House:
     add_orders(made, product, buyer)
     add_pass(made, buyer)
     add_recharge(made, buyer)
+    add_distributors(made)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -210,6 +213,16 @@ def add_recharge(house: House, buyer: Person) -> None:
         "slug": provider.slug,
         "shop.recharge_accounts.number": placed.order.number,
         "shop.recharge_accounts.line_id": line.id,
+    }
+
+
+def add_distributors(house: House) -> None:
+    """One who sells, one under her who asks to, and an invitation that nobody has used."""
+    parent = sellers.join("阿岚")
+    house.values |= {
+        "admin.distributors.uid": sellers.apply("小北", parent).uid,
+        "portal.application.token": sellers.token_of(parent),
+        "tier_id": parent.tier_id,
     }
 
 

@@ -55,7 +55,9 @@ def test_every_admin_route_is_for_staff_but_the_door(app: Flask) -> None:
 def test_every_permission_opens_something(app: Flask) -> None:
     used = {rule.permission for _, rule in routes(app) if rule is not None}
     inside = {"orders.export", "audit.export", "codes.export", "recharges.export"}
-    assert set(PERMISSIONS) - used - inside == set()
+    # Given with distributors; their pages come with withdrawals and with the books.
+    to_come = {"payouts.read", "payouts.review", "payouts.pay", "books.read", "books.close"}
+    assert set(PERMISSIONS) - used - inside - to_come == set()
 
 
 def test_only_hooks_are_without_a_token(app: Flask) -> None:

@@ -8,6 +8,7 @@ from app.web.admin import (
     categories,
     console,
     counter,
+    distributors,
     generations,
     health,
     home,
@@ -27,6 +28,7 @@ from app.web.admin import (
     solutions,
     statements,
     step_up,
+    tiers,
 )
 
 admin = Blueprint("admin", __name__)
@@ -46,6 +48,8 @@ for part in (
     recharges,
     providers,
     statements,
+    distributors,
+    tiers,
     categories,
     batches,
     imports,

@@ -20,6 +20,13 @@ ACTIONS = {
     "code.replace": N_("补发卡密"),
     "code.reveal": N_("查看卡密明文"),
     "codes.generate": N_("生成卡密"),
+    "distributor.apply": N_("申请成为分销商"),
+    "distributor.approve": N_("通过分销申请"),
+    "distributor.invite": N_("生成分销邀请链接"),
+    "distributor.refuse": N_("拒绝分销申请"),
+    "distributor.restore": N_("恢复分销商"),
+    "distributor.suspend": N_("暂停分销商"),
+    "distributor.tier": N_("分销商等级变化"),
     "import.resume": N_("继续导入"),
     "import.start": N_("开始导入"),
     "import.undo": N_("撤销导入"),
@@ -77,6 +84,8 @@ ACTIONS = {
     "statement-rows.export": N_("导出对账差异"),
     "statement.settle": N_("处理对账差异"),
     "statement.take": N_("导入供应商对账单"),
+    "tier.change": N_("修改分销等级"),
+    "tier.create": N_("新建分销等级"),
 }
 
 SUBJECTS = {
@@ -89,6 +98,9 @@ SUBJECTS = {
     "codes": N_("卡密"),
     "imports": N_("导入"),
     "people": N_("账号"),
+    "distributors": N_("分销商"),
+    "distributor_invitations": N_("分销邀请"),
+    "tiers": N_("分销等级"),
     "preferences": N_("店铺设置"),
     "recharge_providers": N_("供应商"),
     "recharges": N_("充值"),

@@ -41,6 +41,13 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        N_("分销"),
+        (
+            Place(N_("分销商"), "send", "admin.distributors.index", "channels.read"),
+            Place(N_("等级"), "tag", "admin.tiers.index", "channels.read"),
+        ),
+    ),
+    (
         N_("卡密"),
         (
             Place(N_("批次"), "layers", "admin.batches.index", "codes.view"),

@@ -16,6 +16,7 @@ from app.core.errors import N_
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Product, ProductKind, ProductState, RechargeProvider
+from app.domain.channels.models import Distributor, DistributorState
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -174,6 +175,9 @@ def _counts() -> dict[str, int]:
     counts["statements"] = _count(
         sa.select(StatementRow.id).where(StatementRow.state == StatementRowState.DIFFERS)
     )
+    counts["applications"] = _count(
+        sa.select(Distributor.id).where(Distributor.state == DistributorState.APPLIED)
+    )
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -189,6 +193,7 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
         for name, need in NEEDS.items()
     ]
     stock_url = url_for("admin.products.index", stock="low")
+    applications_url = url_for("admin.distributors.index", state=DistributorState.APPLIED)
     jobs_url = url_for("admin.health.show")
     review_url = url_for("admin.recharges.index", needs="review")
     contradiction_url = url_for("admin.recharges.index", needs="contradiction")
@@ -216,6 +221,10 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
                 url_for("admin.statements.index"),
                 "wait",
             ),
+        ),
+        (
+            "channels.manage",
+            Task(_("待审核的分销商"), counts["applications"], applications_url, "wait"),
         ),
         ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
         ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
