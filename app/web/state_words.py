@@ -101,6 +101,16 @@ LOOKS: dict[str, dict[str, Look]] = {
         "differs": Look(N_("有差异"), "bad"),
         "settled": Look(N_("已处理"), "neutral", "check"),
     },
+    "commission": {
+        "pending": Look(N_("待发货"), "wait", "package"),
+        "holding": Look(N_("待结算"), "wait", "hourglass"),
+        "on_hold": Look(N_("已暂扣"), "bad", "lock"),
+        "payable": Look(N_("可提现"), "good"),
+        "settling": Look(N_("提现中"), "info", "send"),
+        "paid": Look(N_("已提现"), "neutral", "check"),
+        "reversed": Look(N_("已扣回"), "neutral", "undo-2"),
+        "clawed_back": Look(N_("提现后扣回"), "neutral", "undo-2"),
+    },
     "person": {
         "active": Look(N_("正常"), "good"),
         "disabled": Look(N_("已停用"), "bad", "ban"),

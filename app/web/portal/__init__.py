@@ -1,0 +1,9 @@
+"""The portal: what a distributor sees of her money, drawn for a phone first."""
+
+from flask import Blueprint
+
+from app.web.portal import earnings, home, profile, second_factor, team
+
+portal = Blueprint("portal", __name__)
+for part in (home, earnings, team, profile, second_factor):
+    portal.register_blueprint(part.routes)
