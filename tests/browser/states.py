@@ -44,6 +44,7 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_codes_to_redeem(found.id),
         *of_passes(found.id),
         *of_imports(),
+        *of_the_portal(),
         *of_doors(),
         *of_faults(),
     ]
@@ -153,6 +154,16 @@ def of_passes(buyer: int) -> list[View]:
         View("product pass", f"/products/{product.slug}", HOLDER),
         View("order of a pass", f"/orders/{order.number}", HOLDER),
         View("pass shown", f"/orders/{order.number}/passes/{code.id}", HOLDER),
+    ]
+
+
+def of_the_portal() -> list[View]:
+    """A distributor's second factor: refused without the password, and being set up."""
+    form = 'form[action="/portal/second-factor"]'
+    profile = "/portal/profile"
+    return [
+        View("second factor refused", profile, HOLDER, _sends(form, current="x")),
+        View("second factor offered", profile, HOLDER, _sends(form, current=people.PASSWORD)),
     ]
 
 
