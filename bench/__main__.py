@@ -8,7 +8,7 @@ from pathlib import Path
 from app.core import clock
 from bench.table import Figure, as_table
 
-BENCHES = ("orders", "pages", "imports", "lookup", "race", "recharges", "redemptions")
+BENCHES = ("orders", "pages", "imports", "lookup", "race", "recharges", "redemptions", "portal")
 RESULTS = Path(__file__).parent / "results.md"
 
 

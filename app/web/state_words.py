@@ -107,6 +107,16 @@ LOOKS: dict[str, dict[str, Look]] = {
         "suspended": Look(N_("已暂停"), "bad", "ban"),
         "refused": Look(N_("未通过"), "neutral", "circle-x"),
     },
+    "commission": {
+        "pending": Look(N_("待发货"), "wait", "package"),
+        "holding": Look(N_("待结算"), "wait", "hourglass"),
+        "on_hold": Look(N_("已暂扣"), "bad", "lock"),
+        "payable": Look(N_("可提现"), "good"),
+        "settling": Look(N_("提现中"), "info", "send"),
+        "paid": Look(N_("已提现"), "neutral", "check"),
+        "reversed": Look(N_("已扣回"), "neutral", "undo-2"),
+        "clawed_back": Look(N_("提现后扣回"), "neutral", "undo-2"),
+    },
     "person": {
         "active": Look(N_("正常"), "good"),
         "disabled": Look(N_("已停用"), "bad", "ban"),

@@ -31,6 +31,7 @@ from tests.web.house import HOLDER, OWNER, STRANGER
 
 # Nobody of the house; each is a browser of its own.
 NEW_MEMBER, READER = "new member", "reader of a redeem link"
+APPLICANT = "who asks to be a distributor"
 FORM, REVEAL = "main form.form", 'form[action$="/reveal"]'
 PLAIN = "卡号一,密码一\nAAAA-BBBB-CC01,1111\nAAAA-BBBB-CC02,2222\nAAAA-BBBB-CC01,3333\n,4444\n"
 
@@ -45,7 +46,8 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_codes_to_redeem(found.id),
         *of_passes(found.id),
         *of_imports(),
-        *of_distributors(found.id),
+        *of_distributors(gallery),
+        *of_the_portal(),
         *of_doors(),
         *of_faults(),
     ]
@@ -158,18 +160,29 @@ def of_passes(buyer: int) -> list[View]:
     ]
 
 
-def of_distributors(buyer: int) -> list[View]:
+def of_distributors(gallery: Gallery) -> list[View]:
     """An application that was refused, one who may not sell now, and what staff's forms answer."""
-    mine = sellers.apply(person=session.get_one(Person, buyer))
-    sellers.decide(mine, joining.refuse, "请写清楚群有多大")
+    applicant = people.make()
+    gallery.secrets[APPLICANT] = people.sign_in(applicant)
+    sellers.decide(sellers.apply(person=applicant), joining.refuse, "请写清楚群有多大")
     suspended = sellers.decide(sellers.join(), joining.suspend, "虚假宣传")
     portal, console = "/portal/application", f"/admin/distributors/{suspended.uid}"
     return [
-        View("application refused", portal, HOLDER),
-        View("application read back", portal, HOLDER, _sends(FORM, introduction="群")),
+        View("application refused", portal, APPLICANT),
+        View("application read back", portal, APPLICANT, _sends(FORM, introduction="群")),
         View("distributor suspended", console, OWNER),
         View("distributor invited", "/admin/distributors/new", OWNER, _sends(FORM)),
         View("tier refused", "/admin/tiers", OWNER, _sends('form[action$="/tiers"]', name="银牌")),
+    ]
+
+
+def of_the_portal() -> list[View]:
+    """A distributor's second factor: refused without the password, and being set up."""
+    form = 'form[action="/portal/second-factor"]'
+    profile = "/portal/profile"
+    return [
+        View("second factor refused", profile, HOLDER, _sends(form, current="x")),
+        View("second factor offered", profile, HOLDER, _sends(form, current=people.PASSWORD)),
     ]
 
 

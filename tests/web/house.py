@@ -6,6 +6,7 @@ Also the eyes of a browser: what a page under our policy must not have in it.
 import io
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -27,6 +28,7 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels.models import CommissionState
 from app.domain.orders import queries, refunding, service
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
@@ -38,7 +40,7 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
-from tests import factories, people, sellers
+from tests import earning, factories, people, sellers
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
@@ -115,6 +117,7 @@ def furnish(app: Flask) -> House:
     add_pass(made, buyer)
     add_recharge(made, buyer)
     add_distributors(made)
+    add_earnings(made, product, buyer)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -224,6 +227,18 @@ def add_distributors(house: House) -> None:
         "portal.application.token": sellers.token_of(parent),
         "tier_id": parent.tier_id,
     }
+
+
+def add_earnings(house: House, product: Product, buyer: Person) -> None:
+    """The holder sells, with one under her: something earned, something on its way."""
+    seller = earning.distributor(buyer)
+    earning.distributor(parent_id=seller.id)
+    first, second, third = (earning.attributed(product, seller) for _ in range(3))
+    one = earning.earn(first, seller)
+    earning.take_back(one, seller, 100)
+    earning.earn(second, seller, CommissionState.HOLDING, held_for=timedelta(days=7))
+    earning.earn(third, seller, CommissionState.PENDING)
+    house.values |= {"portal.earnings.commission_id": one.id}
 
 
 def dead_job() -> int:

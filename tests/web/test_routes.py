@@ -43,6 +43,7 @@ WITH_FRAGMENT = {
     "shop.search.index",
     "shop.orders.show",
     "shop.passes.show",
+    "portal.home.show",
     "redeem.code",
     "admin.imports.show",
 }
@@ -83,12 +84,18 @@ def status_within(route: Route, who: str) -> int:
         "redeem.open": True,
         # Nothing was scanned yet.
         "admin.counter.show_pass": True,
+        # No secret is being set up.
+        "portal.second_factor.show": True,
         "account.sessions.new": who not in (STRANGER, HALF),
         "account.people.new": who not in (STRANGER, HALF),
         "admin.sign_in.show": who in ROLES,
         "admin.second_factor.show": who != HALF,
     }
     if leads_on.get(route.endpoint, False):
+        return 303
+    # She is led to the application.
+    is_application = route.endpoint.startswith("portal.application.")
+    if route.endpoint.startswith("portal.") and who != HOLDER and not is_application:
         return 303
     if route.endpoint in ("shop.orders.show", "shop.passes.show") and who != HOLDER:
         return 404

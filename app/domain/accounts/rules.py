@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.core.errors import N_, Refusal
-from app.domain.accounts.models import Role
+from app.domain.accounts.models import Person, Role
 
 OWNER, OPERATOR, SUPPORT, FINANCE, AUDITOR = Role
 EVERYONE = frozenset(Role)
@@ -127,6 +127,11 @@ STEP_UP_LASTS = timedelta(minutes=5)
 INVITATION_LASTS = timedelta(hours=48)
 # `seen_at` is written at most this often: a page view must not cost a write.
 SEEN_EVERY = timedelta(minutes=1)
+
+
+def needs_second_factor(person: Person) -> bool:
+    """Whether a password alone opens nothing: for staff, and for whoever set up a second factor."""
+    return person.role is not None or person.totp_sealed is not None
 
 
 def lifetime(role: Role | None) -> Lifetime:

@@ -42,6 +42,7 @@ class SignedIn:
     role: Role | None
     language: str
     contact_masked: str
+    has_second_factor: bool
     session_id: int
     seen_at: datetime
     second_factor_at: datetime | None
@@ -54,7 +55,7 @@ class SignedIn:
     @property
     def owes_second_factor(self) -> bool:
         """The password was right; until the second factor is too, this is nobody."""
-        return self.is_staff and self.second_factor_at is None
+        return (self.is_staff or self.has_second_factor) and self.second_factor_at is None
 
     def may(self, permission: str) -> bool:
         return rules.may(self.role, permission)
@@ -65,13 +66,14 @@ class SignedIn:
 
 
 def begin(person: Person, origin: Origin, *, second_factor: bool = False) -> Secret:
-    """Sign a browser in; the cookie's secret. A staff session without second factor opens nothing.
+    """Sign a browser in; the cookie's secret. A session that owes the second factor opens nothing:
+    staff always owe one, everybody else if they have set one up.
 
     The second factor counts as a step-up: whoever has just shown both is not asked again at once.
     """
     require_transaction()
     now = clock.now()
-    owes = person.role is not None and not second_factor
+    owes = rules.needs_second_factor(person) and not second_factor
     lasts = rules.SECOND_FACTOR_WITHIN if owes else rules.lifetime(person.role).most
     proved_at = now if second_factor else None
     secret = _new_secret()
@@ -111,6 +113,7 @@ def find(secret: str) -> SignedIn | None:
         role=person.role,
         language=person.language,
         contact_masked=person.contact_masked,
+        has_second_factor=person.totp_sealed is not None,
         session_id=row.id,
         seen_at=row.seen_at,
         second_factor_at=row.second_factor_at,

@@ -13,7 +13,7 @@ from app.core.actors import acting_as
 from app.core.crypto import Secret
 from app.core.db import transaction
 from app.core.errors import N_, Refusal
-from app.domain.accounts import passwords, queries, second_factor, sessions, throttling
+from app.domain.accounts import passwords, queries, rules, second_factor, sessions, throttling
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, PersonState, Role
 from app.domain.accounts.sessions import Origin, SignedIn
@@ -89,7 +89,7 @@ def _prove_password(attempt: Attempt) -> _Proven:
     if not is_right or person is None or stored is None:
         log.warning("sign_in.refused", ip=attempt.origin.ip)
         raise attempt.refusal()
-    has_factor = person.role is not None and person.totp_sealed is not None
+    has_factor = person.totp_sealed is not None
     fresh = passwords.hash(attempt.password) if passwords.is_outdated(stored) else stored
     return _Proven(person.id, stored, fresh, has_factor and bool(attempt.code))
 
@@ -110,7 +110,8 @@ def _begin(attempt: Attempt, proven: _Proven) -> Opened:
         _record("session.begin", person.id, attempt.origin.ip)
     elif person.role is not None and person.totp_sealed is None:
         second_factor.offer(sessions.row_of(secret))
-    return Opened(secret, person.role, person.role is not None and not proven.uses_code)
+    owes = rules.needs_second_factor(person) and not proven.uses_code
+    return Opened(secret, person.role, owes)
 
 
 def give_second_factor(holder: SignedIn, code: str, origin: Origin) -> Opened:

@@ -313,6 +313,8 @@ class Commission(db.Model):
         sa.CheckConstraint("base >= 0 AND amount >= 0", name="not_negative"),
         sa.CheckConstraint("reversed BETWEEN 0 AND amount", name="reversed_within_amount"),
         sa.Index("ix_commissions_distributor", "distributor_id", "state", "id"),
+        # What she earned today, and last.
+        sa.Index("ix_commissions_earned", "distributor_id", "earned_at"),
         sa.Index("ix_commissions_order", "order_id"),
         sa.Index(
             "ix_commissions_holding",

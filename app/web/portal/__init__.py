@@ -1,9 +1,9 @@
-"""The portal: what a distributor sees, drawn for a phone."""
+"""The portal: what a distributor sees of her money, drawn for a phone first."""
 
 from flask import Blueprint
 
-from app.web.portal import application
+from app.web.portal import application, earnings, home, profile, second_factor, team
 
 portal = Blueprint("portal", __name__)
-for part in (application,):
+for part in (application, home, earnings, team, profile, second_factor):
     portal.register_blueprint(part.routes)

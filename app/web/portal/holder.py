@@ -1,0 +1,27 @@
+"""Whose portal it is: the session alone says so; no address and no form names a distributor."""
+
+from flask import abort
+from flask_login import current_user
+
+from app.domain.channels import figures
+from app.domain.channels.models import Distributor, DistributorState
+from app.web.access import go
+
+APPLICATION = "/portal/application"
+
+
+def distributor() -> Distributor:
+    """The distributor who is signed in and sells; anybody else is led to the application."""
+    return _one_of(DistributorState.ACTIVE)
+
+
+def earner() -> Distributor:
+    """The distributor who is signed in, a suspended one too: what she has earned stays hers."""
+    return _one_of(DistributorState.ACTIVE, DistributorState.SUSPENDED)
+
+
+def _one_of(*states: DistributorState) -> Distributor:
+    found = figures.distributor_of(current_user.id)
+    if found is None or found.state not in states:
+        abort(go(APPLICATION))
+    return found
