@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from app.core import ids
 from app.core.db import session, transaction
 from app.domain.accounts import sessions
-from app.domain.accounts.models import Person, Role
+from app.domain.accounts.models import Role
 from app.domain.catalog import offers
 from app.domain.catalog.models import AccountFormat, Product, ProductKind, RechargeProvider
 from app.domain.catalog.offers import OfferFields
