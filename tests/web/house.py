@@ -27,11 +27,12 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels import links
 from app.domain.orders import queries, refunding, service
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
-from app.domain.redemptions import links
+from app.domain.redemptions import links as redeem_links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
 from app.domain.vault import queries as vault
@@ -39,6 +40,7 @@ from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
 from tests import factories, people
+from tests.channels import make_distributor
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
@@ -112,6 +114,7 @@ def furnish(app: Flask) -> House:
     add_orders(made, product, buyer)
     add_pass(made, buyer)
     add_recharge(made, buyer)
+    add_links(made, buyer)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -178,7 +181,7 @@ def add_pass(house: House, buyer: Person) -> None:
     house.values |= {
         "shop.passes.number": order.number,
         "shop.passes.code_id": code.id,
-        "redeem.token": links.token_of(code.uid),
+        "redeem.token": redeem_links.token_of(code.uid),
         "admin.policies.product_id": kept.id,
         "redemption_id": transaction(lambda: redemptions.take_use(code.id, "k" * 16)).id,
     }
@@ -211,6 +214,13 @@ def add_recharge(house: House, buyer: Person) -> None:
         "shop.recharge_accounts.number": placed.order.number,
         "shop.recharge_accounts.line_id": line.id,
     }
+
+
+def add_links(house: House, buyer: Person) -> None:
+    """What the holder, a distributor, shares."""
+    seller = make_distributor(buyer)
+    link = transaction(lambda: links.link_of(seller, None))
+    house.values |= {"shop.referral.code": link.code, "portal.share.code": link.code}
 
 
 def dead_job() -> int:
