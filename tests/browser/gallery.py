@@ -26,6 +26,8 @@ NO_PAGES = {
     "static",
     "assets",
     "pictures",
+    "referral",
+    "show_poster",
     "hooks",
     "show_health",
     "show_readiness",
