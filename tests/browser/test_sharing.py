@@ -1,4 +1,4 @@
-"""A friend's link on a phone: followed, bought with two taps, and the order is the distributor's."""
+"""A friend's link on a phone: followed, bought by with two taps, whose order it then is."""
 
 import sqlite3
 
