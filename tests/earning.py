@@ -1,13 +1,9 @@
 """Plain functions that make distributors and what they earn: the rows and the books alike."""
 
-import itertools
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
-
-from app.core import clock, ids
+from app.core import clock
 from app.core.db import session, transaction
-from app.domain.accounts.models import Person
 from app.domain.catalog.models import Product
 from app.domain.channels.models import (
     Attribution,
@@ -15,12 +11,10 @@ from app.domain.channels.models import (
     Commission,
     CommissionState,
     Distributor,
-    DistributorState,
-    Tier,
 )
 from app.domain.ledger import service as ledger
 from app.domain.orders.models import Order
-from tests import factories, people
+from tests import factories
 
 WAITING = (CommissionState.HOLDING, CommissionState.ON_HOLD)
 TRACE = [
@@ -28,41 +22,6 @@ TRACE = [
     {"kind": "step", "name": "percent", "value": 1250, "amount": 375},
     {"kind": "step", "name": "cap_per_order", "value": 300, "amount": 300},
 ]
-_numbers = itertools.count(1)
-
-
-def distributor(person: Person | None = None, **values: object) -> Distributor:
-    """Somebody who sells, in the lowest tier."""
-    person_id = (person or people.make()).id
-
-    def make() -> Distributor:
-        made = Distributor(
-            **{
-                "uid": ids.token(),
-                "code": f"LAN{next(_numbers):04d}",
-                "person_id": person_id,
-                "tier_id": lowest_tier().id,
-                "state": DistributorState.ACTIVE,
-                "name": "阿岚",
-                "approved_at": clock.now(),
-            }
-            | values
-        )
-        session.add(made)
-        session.flush()
-        return made
-
-    return transaction(make)
-
-
-def lowest_tier() -> Tier:
-    """The tier of threshold 0, made if it is not there; within a unit of work."""
-    found = session.scalar(sa.select(Tier).where(Tier.threshold == 0))
-    if found is None:
-        found = Tier(name="普通", threshold=0)
-        session.add(found)
-        session.flush()
-    return found
 
 
 def attributed(product: Product, seller: Distributor) -> Order:

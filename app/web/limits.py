@@ -22,6 +22,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 LIMITS = {
     "place_order": "600 per minute",
     "open_link": "600 per minute",
+    "open_shared": "600 per minute",
     "reveal": "600 per minute",
     "lookup": "20 per 10 minutes",
     "report_problem": "30 per hour",

@@ -17,7 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app.domain.accounts.models import Role
 from app.web.access import public
-from tests import earning, people
+from tests import people, sellers
 from tests.web.house import HALF, HOLDER, OWNER, STRANGER, furnish, routes
 from tests.web.visitors import Visitor
 
@@ -26,6 +26,8 @@ NO_PAGES = {
     "static",
     "assets",
     "pictures",
+    "referral",
+    "show_poster",
     "hooks",
     "show_health",
     "show_readiness",
@@ -84,7 +86,7 @@ def of_empty_shop(app: Flask) -> Iterator[Gallery]:
     """The first day: an owner, a buyer who sells, and nothing else; the pages that show it."""
     made = Gallery(app)
     owner, buyer = people.make(Role.OWNER), people.make()
-    earning.distributor(buyer)
+    sellers.make(buyer)
     made.secrets = {OWNER: people.sign_in(owner), HOLDER: people.sign_in(buyer)}
     views = [view(route, route.rule) for route in _pages(app) if not route.arguments]
     made.views = [one for one in views if _is_bare(app, one, made.secrets.get(one.who, ""))]

@@ -28,12 +28,13 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels import links
 from app.domain.channels.models import CommissionState
 from app.domain.orders import queries, refunding, service
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
-from app.domain.redemptions import links
+from app.domain.redemptions import links as redeem_links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
 from app.domain.vault import queries as vault
@@ -184,7 +185,7 @@ def add_pass(house: House, buyer: Person) -> None:
     house.values |= {
         "shop.passes.number": order.number,
         "shop.passes.code_id": code.id,
-        "redeem.token": links.token_of(code.uid),
+        "redeem.token": redeem_links.token_of(code.uid),
         "admin.policies.product_id": kept.id,
         "redemption_id": transaction(lambda: redemptions.take_use(code.id, "k" * 16)).id,
     }
@@ -230,15 +231,20 @@ def add_distributors(house: House) -> None:
 
 
 def add_earnings(house: House, product: Product, buyer: Person) -> None:
-    """The holder sells, with one under her: something earned, something on its way."""
-    seller = earning.distributor(buyer)
-    earning.distributor(parent_id=seller.id)
+    """The holder sells, with one under her: a link, something earned, something on its way."""
+    seller = sellers.make(buyer)
+    sellers.make(parent_id=seller.id)
     first, second, third = (earning.attributed(product, seller) for _ in range(3))
     one = earning.earn(first, seller)
     earning.take_back(one, seller, 100)
     earning.earn(second, seller, CommissionState.HOLDING, held_for=timedelta(days=7))
     earning.earn(third, seller, CommissionState.PENDING)
-    house.values |= {"portal.earnings.commission_id": one.id}
+    link = transaction(lambda: links.link_of(seller, None))
+    house.values |= {
+        "portal.earnings.commission_id": one.id,
+        "portal.share.code": link.code,
+        "shop.referral.code": link.code,
+    }
 
 
 def dead_job() -> int:

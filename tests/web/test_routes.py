@@ -82,6 +82,11 @@ def status_within(route: Route, who: str) -> int:
     leads_on = {
         "shop.orders.open": True,
         "redeem.open": True,
+        "shop.referral.show": True,
+        # Only a distributor has something to share.
+        "portal.share.index": who != HOLDER,
+        "portal.share.show": who != HOLDER,
+        "portal.share.show_poster": who != HOLDER,
         # Nothing was scanned yet.
         "admin.counter.show_pass": True,
         # No secret is being set up.

@@ -78,7 +78,7 @@ PERMISSION_WORDS = {
     "statements.view": N_("查看供应商对账"),
     "statements.settle": N_("导入对账单，处理差异"),
     "channels.read": N_("查看分销商、等级与佣金"),
-    "channels.manage": N_("审核、暂停分销商，设置等级与佣金规则"),
+    "channels.manage": N_("审核、暂停分销商，设置等级与佣金规则，更正订单归属（需再次验证）"),
     "payouts.read": N_("查看提现与结算单"),
     "payouts.review": N_("审核提现"),
     "payouts.pay": N_("付款给分销商"),

@@ -17,6 +17,9 @@ from app.domain.catalog.models import Preference
 ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
 NAME_LENGTH = 30
 TEXT_LENGTHS = {"support": 500, "announcement": 500, "bank_account": 500, "canned_replies": 4000}
+# For how many days a click on a shared link counts, and whether a buyer stays a distributor's.
+ATTRIBUTION_DAYS = (1, 7, 15, 30, 60, 90)
+BIND_MODES = ("none", "first_order", "days365")
 # Long enough that a page costs no query, short enough that nobody waits for a change to show.
 FRESH_FOR = 2.0
 
@@ -24,7 +27,8 @@ FRESH_FOR = 2.0
 @dataclass(frozen=True)
 class Preferences:
     """Texts are plain text. `hold_minutes`: how long an unpaid order keeps its codes. `messages`:
-    whether buyers are written to, where there is a way to."""
+    whether buyers are written to, where there is a way to. `attribution_days`: how long a click on
+    a shared link counts. `bind_mode`: whether a buyer's contact stays the distributor's."""
 
     name: str = "硬架小店"
     support: str = ""
@@ -37,6 +41,8 @@ class Preferences:
     # What support says often, one a line.
     canned_replies: str = ""
     messages: bool = True
+    attribution_days: int = 30
+    bind_mode: str = "none"
 
 
 DEFAULTS = Preferences()
@@ -121,6 +127,14 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
         yield Refusal(N_("要在 5 到 120 分钟之间"), field="hold_minutes")
     if not 0 <= wanted.low_stock_at <= 100_000:
         yield Refusal(N_("要在 0 到 100,000 之间"), field="low_stock_at")
+    yield from _faults_of_attribution(wanted)
+
+
+def _faults_of_attribution(wanted: Preferences) -> Iterator[Refusal]:
+    if wanted.attribution_days not in ATTRIBUTION_DAYS:
+        yield Refusal(N_("请选择列出的天数"), field="attribution_days")
+    if wanted.bind_mode not in BIND_MODES:
+        yield Refusal(N_("请选择一种绑定方式"), field="bind_mode")
 
 
 def forget() -> None:

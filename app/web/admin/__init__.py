@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from app.web.admin import (
+    attributions,
     audit,
     batches,
     categories,
@@ -40,6 +41,7 @@ for part in (
     profile,
     home,
     orders,
+    attributions,
     solutions,
     counter,
     products,

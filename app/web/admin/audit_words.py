@@ -7,6 +7,7 @@ from app.domain.accounts.models import Role
 from app.domain.accounts.rules import ROLE_WORDS
 
 ACTIONS = {
+    "attribution.correct": N_("更正订单归属"),
     "audit.export": N_("导出操作日志"),
     "batches.export": N_("导出批次"),
     "batch.create": N_("新建批次"),

@@ -50,6 +50,7 @@ TITLES = {
 GOOD = {"paid", "delivered", "succeeded", "solved"}
 BAD = {"suspense", "refused", "review", "failed"}
 AUDITED = {
+    "attribution.correct": N_("店员更正订单归属"),
     "order.undelivered": N_("没能发货"),
     "order.deliver": N_("店员重新发货"),
     "order.link": N_("店员补发订单链接"),

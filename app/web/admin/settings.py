@@ -21,8 +21,13 @@ ACCENT_WORDS = {
     "ochre": N_("赭黄"),
     "ink": N_("墨黑"),
 }
-TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies")
-NUMBERS = ("hold_minutes", "low_stock_at")
+BIND_WORDS = {
+    "none": N_("不绑定"),
+    "first_order": N_("首单后长期绑定"),
+    "days365": N_("下单后绑定 365 天"),
+}
+TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies", "bind_mode")
+NUMBERS = ("hold_minutes", "low_stock_at", "attribution_days")
 SWITCHES = ("messages",)
 
 
@@ -76,6 +81,8 @@ def _page(
         preferences=preferences.fresh(),
         typed=typed or {},
         ways=_ways(),
+        windows=[(str(days), _("%(n)s 天", n=days)) for days in preferences.ATTRIBUTION_DAYS],
+        bindings=[(mode, _(BIND_WORDS[mode])) for mode in preferences.BIND_MODES],
         accents=[(accent, _(ACCENT_WORDS[accent])) for accent in preferences.ACCENTS],
         errors=errors or {},
     )

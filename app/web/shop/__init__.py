@@ -12,6 +12,7 @@ from app.web.shop import (
     preferences,
     products,
     recharge_accounts,
+    referral,
     search,
     wallet,
 )
@@ -23,6 +24,7 @@ for part in (
     search,
     products,
     orders,
+    referral,
     recharge_accounts,
     passes,
     lookup,

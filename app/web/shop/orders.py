@@ -16,6 +16,7 @@ from app.domain.catalog import preferences
 from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import Product, ProductKind
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels import attribution
 from app.domain.orders import closing, placing, queries, service
 from app.domain.orders.models import Order, Payment
 from app.domain.vault import service as vault
@@ -25,7 +26,7 @@ from app.providers import payments
 from app.web import client, limits
 from app.web.access import public
 from app.web.errors import words
-from app.web.shop import channels, in_hand, lookup, products
+from app.web.shop import channels, in_hand, lookup, products, referral
 from app.web.shop.order_page import charge_of, order_page
 
 routes = Blueprint("orders", __name__)
@@ -43,6 +44,7 @@ def create() -> Response:
         contact=request.form.get("contact", "").strip()[:200],
         channel=request.form.get("channel", ""),
         account=request.form.get("account", "").strip()[:200],
+        referral_code=request.form.get("referral_code", "").strip()[:100],
     )
     try:
         account = _account(product, form)
@@ -51,8 +53,7 @@ def create() -> Response:
             form.to_confirm = account
             return products.page(product, form)
         purchase = _purchase(product, form, account)
-        terms = _terms()
-        placed = transaction(lambda: placing.place(purchase, terms))
+        placed = _place(purchase)
     except Refusal as refusal:
         session.rollback()
         form.errors = {refusal.field: words(refusal)}
@@ -154,6 +155,19 @@ def create_problem(number: str) -> Response:
 def _as_it_is(order: Order, refusal: Refusal) -> Response:
     """What was refused, on the order of now: the page she acted on shows it as it was."""
     return order_page(order, errors={refusal.field: words(refusal)}, status=refusal.status)
+
+
+def _place(purchase: placing.Purchase) -> placing.Placed:
+    """The order, and whose it is, in one unit."""
+    terms, seen = _terms(), referral.seen()
+    counts = attribution.Terms.of(preferences.get())
+
+    def place() -> placing.Placed:
+        placed = placing.place(purchase, terms)
+        attribution.freeze(placed.order, seen, counts)
+        return placed
+
+    return transaction(place)
 
 
 def _account(product: Product, form: products.CheckoutForm) -> RechargeAccount | None:

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from flask_babel import gettext as _
 
 from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import REDEEMABLE, AccountFormat, Product, ProductKind
 from app.domain.catalog.recharge_accounts import LABELS, RechargeAccount
+from app.domain.channels import attribution
 from app.domain.redemptions import policies
 from app.web.access import public
 from app.web.render import render
@@ -30,6 +31,7 @@ class CheckoutForm:
     contact: str = ""
     channel: str = ""
     account: str = ""
+    referral_code: str = ""
     # What she is asked to read once more before it is paid for.
     to_confirm: RechargeAccount | None = None
     errors: dict[str, str] = field(default_factory=dict)
@@ -40,7 +42,10 @@ class CheckoutForm:
 @page_cache.for_strangers
 def show(slug: str) -> Response:
     product = catalog.find_public(slug)
-    return page(product, CheckoutForm(page_cache.checkout_key(), quantity=product.min_per_order))
+    form = CheckoutForm(
+        page_cache.checkout_key(), quantity=product.min_per_order, referral_code=_referral_code()
+    )
+    return page(product, form)
 
 
 def page(product: Product, form: CheckoutForm, status: int = 200) -> Response:
@@ -72,6 +77,13 @@ def account_label(product: Product) -> str:
 def needs_contact(product: Product) -> bool:
     """Whether the buyer has to say how she is reached: not where the account itself says it."""
     return product.kind != ProductKind.RECHARGE or product.account_format not in REACHABLE
+
+
+def _referral_code() -> str:
+    """The code in the address, if it is a distributor's: another would only be in the way."""
+    given = request.args.get("code", "")[:100]
+    found = attribution.find_by_code(given) if given else None
+    return found.code if found is not None else ""
 
 
 def _rules(product: Product) -> list[str]:

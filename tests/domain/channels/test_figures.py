@@ -15,7 +15,7 @@ from app.domain.channels.figures import Due, Sum
 from app.domain.channels.models import Attribution, CommissionState, Tier
 from app.domain.ledger import service as ledger
 from app.domain.orders import refunding
-from tests import earning, factories
+from tests import earning, factories, sellers
 from tests.factories import ZONE
 
 # Noon in Shanghai.
@@ -26,7 +26,7 @@ def test_money_is_told_by_day_and_by_when_it_can_be_had(app: Flask) -> None:
     """Given commissions in every state, when she looks, then each is where it belongs."""
     with time_machine.travel(NOON, tick=False):
         product = factories.make_product(codes=9)
-        seller, other = earning.distributor(), earning.distributor()
+        seller, other = sellers.make(), sellers.make()
         orders = [earning.attributed(product, seller) for _ in range(8)]
         midnight = figures.today(ZONE)
         earning.earn(orders[0], seller, earned_at=midnight)
@@ -47,7 +47,7 @@ def test_money_is_told_by_day_and_by_when_it_can_be_had(app: Flask) -> None:
 
         assert today == Sum(5, 300 + 250 + 700 + 800 + 60)
         assert figures.payable(seller) == 300 + 500 + 250
-        assert figures.payable(earning.distributor()) == 0
+        assert figures.payable(sellers.make()) == 0
         assert waiting.undelivered == Sum(1, 70)
         assert waiting.on_hold == Sum(1, 60)
         day = clock.today(ZONE) + timedelta(days=7)
@@ -57,7 +57,7 @@ def test_money_is_told_by_day_and_by_when_it_can_be_had(app: Flask) -> None:
 
 
 def test_a_claw_back_of_what_was_withdrawn_is_below_zero(app: Flask) -> None:
-    seller = earning.distributor()
+    seller = sellers.make()
     one = earning.earn(earning.attributed(factories.make_product(), seller), seller)
     uid = seller.uid
     transaction(
@@ -76,7 +76,7 @@ def test_a_claw_back_of_what_was_withdrawn_is_below_zero(app: Flask) -> None:
 
 
 def test_what_is_anothers_is_not_found(app: Flask) -> None:
-    seller, other = earning.distributor(), earning.distributor()
+    seller, other = sellers.make(), sellers.make()
     one = earning.earn(earning.attributed(factories.make_product(), seller), seller)
     assert figures.find(seller.id, one.id).id == one.id
     with pytest.raises(NotFound):
@@ -86,7 +86,7 @@ def test_what_is_anothers_is_not_found(app: Flask) -> None:
 
 def test_the_way_to_the_next_tier_is_net_and_of_ninety_days(app: Flask) -> None:
     product = factories.make_product(codes=9)
-    seller = earning.distributor()
+    seller = sellers.make()
     transaction(lambda: session.add(Tier(name="银牌", threshold=10_000)))
     kept, refunded, own = (earning.attributed(product, seller) for _ in range(3))
     line_id, refunded_id, own_id = refunded.lines[0].id, refunded.id, own.id

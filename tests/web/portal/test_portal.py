@@ -11,7 +11,7 @@ from app.core.db import db, session, transaction
 from app.domain.accounts.models import Person
 from app.domain.channels.models import CommissionState, Distributor, DistributorState
 from app.domain.ledger import service as ledger
-from tests import earning, factories, people
+from tests import earning, factories, people, sellers
 from tests.web.house import FORM, HOLDER, House, routes, send, token_of
 from tests.web.visitors import Visitor, location, words
 
@@ -46,13 +46,13 @@ def test_nobody_opens_what_is_another_distributors(house: House) -> None:
 
 def somebody_who_sells() -> Person:
     person = people.make()
-    earning.distributor(person)
+    sellers.make(person)
     return person
 
 
 def test_home_tells_todays_money_and_each_figure_leads_to_its_list(app: Flask) -> None:
     person = people.make()
-    seller, other = earning.distributor(person), earning.distributor()
+    seller, other = sellers.make(person), sellers.make()
     product = factories.make_product(codes=9, name="视频会员")
     first = earning.attributed(product, seller)
     earning.earn(first, seller, amount=12_345)
@@ -82,7 +82,7 @@ def test_home_tells_todays_money_and_each_figure_leads_to_its_list(app: Flask) -
 
 def test_one_commission_says_how_it_came_about_and_what_is_booked(app: Flask) -> None:
     person = people.make()
-    seller = earning.distributor(person)
+    seller = sellers.make(person)
     order = earning.attributed(factories.make_product(), seller)
     one = earning.earn(order, seller)
     earning.take_back(one, seller, 100)
@@ -99,7 +99,7 @@ def test_one_commission_says_how_it_came_about_and_what_is_booked(app: Flask) ->
 
 def test_a_balance_below_zero_explains_itself(app: Flask) -> None:
     person = people.make()
-    uid = earning.distributor(person).uid
+    uid = sellers.make(person).uid
     transaction(
         lambda: ledger.post(
             "owed", "test", "test", 1, {f"commission_payable:{uid}": 300, "commission": -300}
@@ -112,7 +112,7 @@ def test_a_balance_below_zero_explains_itself(app: Flask) -> None:
 
 def test_the_number_of_statements_does_not_grow_with_the_data(app: Flask) -> None:
     person = people.make()
-    seller = earning.distributor(person)
+    seller = sellers.make(person)
     visitor = Visitor(app, person)
     product = factories.make_product(codes=30)
     counts = []
@@ -137,9 +137,9 @@ def statements_of(visitor: Visitor, path: str) -> int:
 
 def test_the_team_is_masked_and_told_that_inviting_earns_nothing(app: Flask) -> None:
     person = people.make()
-    seller = earning.distributor(person)
-    under = earning.distributor(parent_id=seller.id, name="李小北")
-    earning.distributor(parent_id=seller.id, name="王申请", state=DistributorState.APPLIED)
+    seller = sellers.make(person)
+    under = sellers.make(parent_id=seller.id, name="李小北")
+    sellers.make(parent_id=seller.id, name="王申请", state=DistributorState.APPLIED)
     earning.attributed(factories.make_product(), under)
 
     text = words(Visitor(app, person).get("/portal/team"))
@@ -155,7 +155,7 @@ def test_whoever_is_no_distributor_is_led_to_the_application(
 ) -> None:
     person = people.make()
     if state is not None:
-        earning.distributor(person, state=state)
+        sellers.make(person, state=state)
     visitor = Visitor(app, person)
     assert location(visitor.get("/portal")) == "/portal/application"
     part = visitor.get("/portal", headers={"HX-Request": "true"})
@@ -165,7 +165,7 @@ def test_whoever_is_no_distributor_is_led_to_the_application(
 
 def test_who_is_suspended_sees_her_money_and_not_her_team(app: Flask) -> None:
     person = people.make()
-    earning.distributor(person, state=DistributorState.SUSPENDED, state_reason="虚假宣传")
+    sellers.make(person, state=DistributorState.SUSPENDED, state_reason="虚假宣传")
     visitor = Visitor(app, person)
     assert "虚假宣传" in words(visitor.get("/portal"))
     assert location(visitor.get("/portal/team")) == "/portal/application"
@@ -174,7 +174,7 @@ def test_who_is_suspended_sees_her_money_and_not_her_team(app: Flask) -> None:
 
 def test_the_profile_shows_the_way_to_the_next_tier(app: Flask) -> None:
     person = people.make()
-    earning.distributor(person)
+    sellers.make(person)
     assert "已经是最高等级" in words(Visitor(app, person).get("/portal/profile"))
     assert (
         session.scalar(sa.select(Distributor.code))

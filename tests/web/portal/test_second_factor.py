@@ -9,7 +9,7 @@ from flask import Flask
 from app.core import clock
 from app.domain.accounts import queries, second_factor
 from app.domain.accounts.models import Person
-from tests import earning, people
+from tests import people, sellers
 from tests.web.visitors import Visitor, location, words
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -96,5 +96,5 @@ def test_it_is_given_up_with_both_factors_only(app: Flask) -> None:
 
 def seller(contact: str = "") -> Person:
     person = people.make(contact=contact)
-    earning.distributor(person)
+    sellers.make(person)
     return person
