@@ -17,6 +17,7 @@ from app.domain.catalog.models import Preference
 ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
 NAME_LENGTH = 30
 TEXT_LENGTHS = {"support": 500, "announcement": 500, "bank_account": 500, "canned_replies": 4000}
+MOST_HOLDING_DAYS = 180
 # Long enough that a page costs no query, short enough that nobody waits for a change to show.
 FRESH_FOR = 2.0
 
@@ -37,6 +38,8 @@ class Preferences:
     # What support says often, one a line.
     canned_replies: str = ""
     messages: bool = True
+    # For how many days after delivery a commission cannot be withdrawn yet; 0 is at once.
+    commission_holding_days: int = 0
 
 
 DEFAULTS = Preferences()
@@ -121,6 +124,10 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
         yield Refusal(N_("要在 5 到 120 分钟之间"), field="hold_minutes")
     if not 0 <= wanted.low_stock_at <= 100_000:
         yield Refusal(N_("要在 0 到 100,000 之间"), field="low_stock_at")
+    if not 0 <= wanted.commission_holding_days <= MOST_HOLDING_DAYS:
+        yield Refusal(
+            N_("要在 0 到 %(most)s 天之间"), field="commission_holding_days", most=MOST_HOLDING_DAYS
+        )
 
 
 def forget() -> None:

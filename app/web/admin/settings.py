@@ -22,7 +22,7 @@ ACCENT_WORDS = {
     "ink": N_("墨黑"),
 }
 TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies")
-NUMBERS = ("hold_minutes", "low_stock_at")
+NUMBERS = ("hold_minutes", "low_stock_at", "commission_holding_days")
 SWITCHES = ("messages",)
 
 

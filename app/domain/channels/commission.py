@@ -1,0 +1,360 @@
+"""What an order earns its distributors: one verb, `settle`, brings it in line with the order.
+
+It may be asked for at any time and any number of times: under the order's lock it computes what
+should be and posts the difference. So delivery, refunds and a correction of whose order it is may
+come in any order and at once, and end in the same books.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import selectinload
+
+from app.core import clock
+from app.core.db import session
+from app.core.outbox import later
+from app.core.states import move
+from app.domain.catalog import preferences
+from app.domain.catalog.models import Product
+from app.domain.channels import costs, rules
+from app.domain.channels.models import (
+    Attribution,
+    Commission,
+    CommissionState,
+    Distributor,
+    DistributorState,
+    Plan,
+    Rule,
+)
+from app.domain.channels.rules import Context, Earner, Earning, Line, Resolution, RuleTerms
+from app.domain.ledger import service as ledger
+from app.domain.orders import queries as orders
+from app.domain.orders.models import Order, OrderLine
+
+# Earned and booked, and not to be had yet.
+WAITING = (CommissionState.HOLDING, CommissionState.ON_HOLD)
+# In a withdrawal, or out with one: what is taken back now makes the balance smaller, if need be
+# below zero.
+GOING_OUT = (CommissionState.SETTLING, CommissionState.PAID)
+ENDED = (CommissionState.REVERSED, CommissionState.CLAWED_BACK)
+# Why the shop itself put one on hold.
+SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True)
+class _Sale:
+    """A paid order with everybody who earns by it, all of them locked."""
+
+    order: Order
+    distributors: Mapping[int, Distributor]
+
+
+def settle(order_id: int) -> None:
+    """Bring an order's commissions in line with what it is now: paid, delivered, refunded, hers."""
+    order = orders.lock(order_id)
+    if order.paid_at is None:
+        return
+    found = earning(order.id)
+    sale = _Sale(order, _lock_distributors(order.id, found))
+    standing = _lock_standing(order.id)
+    if standing and _is_of_another(standing, found):
+        for one in standing:
+            _hand_over(sale, one)
+        standing = []
+    if found is not None and not standing:
+        standing = _open(sale, found)
+    lines = {line.id: line for line in orders.lines_of(order.id)}
+    for one in standing:
+        _bring_in_line(sale, one, lines[one.order_line_id])
+    session.flush()
+
+
+def earning(order_id: int) -> Attribution | None:
+    """The attribution that an order earns by; None when it earns nobody anything."""
+    found = session.scalar(
+        sa.select(Attribution)
+        .where(Attribution.order_id == order_id)
+        .execution_options(populate_existing=True)
+    )
+    if found is None or found.earns_nothing_because or found.plan_id is None:
+        return None
+    return found
+
+
+def terms_of(rule: Rule) -> RuleTerms:
+    """A rule as plain values."""
+    return RuleTerms(**{name: getattr(rule, name) for name in RuleTerms.__dataclass_fields__})
+
+
+def pick(
+    terms: Sequence[RuleTerms], campaign: str, at: datetime, earner: Earner, line: Line
+) -> Resolution:
+    """The rule for one level and line of an order that was paid at `at`."""
+    return rules.resolve(
+        terms,
+        Context(
+            level=earner.level,
+            distributor_id=earner.distributor_id,
+            tier_id=earner.tier_id,
+            product_id=line.product_id,
+            category_id=line.category_id,
+            campaign=campaign,
+            at=at,
+        ),
+    )
+
+
+def account_of(state: CommissionState, distributor: Distributor) -> str:
+    """Which account holds what a booked commission keeps."""
+    kind = "commission_pending" if state in WAITING else "commission_payable"
+    return f"{kind}:{distributor.uid}"
+
+
+def move_money(
+    one: Commission, order: Order, key: str, kind: str, lines: Mapping[str, int]
+) -> None:
+    """Book one step of a commission, if there is anything to book."""
+    if any(lines.values()):
+        ledger.post(
+            f"commission:{one.id}:{key}",
+            kind,
+            "commissions",
+            one.id,
+            lines,
+            currency=order.currency,
+        )
+
+
+# Whose it is
+
+
+def _is_of_another(standing: Sequence[Commission], found: Attribution | None) -> bool:
+    if found is None:
+        return True
+    first = next((one for one in standing if one.level == 1), None)
+    return first is not None and first.distributor_id != found.distributor_id
+
+
+def _lock_distributors(order_id: int, found: Attribution | None) -> dict[int, Distributor]:
+    """Everybody whose commission may change, locked in the order of ids.
+
+    A withdrawal locks its distributor too, so what it takes is not changed under its hands; who
+    places an order of hers needs no more than her key.
+    """
+    ids = set(
+        session.scalars(
+            sa.select(Commission.distributor_id).where(
+                Commission.order_id == order_id, Commission.handed_over_at.is_(None)
+            )
+        )
+    )
+    if found is not None:
+        ids |= {found.distributor_id}
+        parent = sa.select(Distributor.parent_id).where(Distributor.id == found.distributor_id)
+        ids |= set(session.scalars(parent.where(Distributor.parent_id.is_not(None))))
+    locked = session.scalars(
+        sa.select(Distributor)
+        .where(Distributor.id.in_(ids))
+        .order_by(Distributor.id)
+        .with_for_update(of=Distributor, key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return {one.id: one for one in locked}
+
+
+def _lock_standing(order_id: int) -> list[Commission]:
+    return list(
+        session.scalars(
+            sa.select(Commission)
+            .where(Commission.order_id == order_id, Commission.handed_over_at.is_(None))
+            .order_by(Commission.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+# What it earns
+
+
+def _open(sale: _Sale, found: Attribution) -> list[Commission]:
+    """A row for each line and level that earns, PENDING; computed once, by the plan it is under."""
+    plan = session.get_one(Plan, found.plan_id, options=[selectinload(Plan.rules)])
+    terms, paid_at = [terms_of(rule) for rule in plan.rules], sale.order.paid_at
+    assert paid_at is not None
+    earnings = rules.of_order(
+        partial(pick, terms, found.campaign, paid_at),
+        _lines(sale.order.id, with_cost=any(rule.min_margin_bp is not None for rule in terms)),
+        _earners(sale, found, plan),
+        _earned_this_month(sale, terms, paid_at),
+        plan.pool_max_bp,
+    )
+    made = [_pending(sale.order, one) for one in earnings]
+    session.add_all(made)
+    session.flush()
+    return made
+
+
+def _earners(sale: _Sale, found: Attribution, plan: Plan) -> list[Earner]:
+    """She whose order it is; her parent too, if the plan pays two levels and the parent sells."""
+    first = sale.distributors[found.distributor_id]
+    earners = [Earner(1, first.id, first.tier_id)]
+    parent = sale.distributors.get(first.parent_id or 0)
+    if plan.max_depth > 1 and parent is not None and parent.state == DistributorState.ACTIVE:
+        earners.append(Earner(2, parent.id, parent.tier_id))
+    return earners
+
+
+def _lines(order_id: int, *, with_cost: bool) -> list[Line]:
+    rows = session.execute(
+        sa.select(
+            OrderLine.id,
+            OrderLine.product_id,
+            Product.category_id,
+            OrderLine.quantity,
+            OrderLine.amount,
+            costs.of_line() if with_cost else sa.null(),
+        )
+        .join(Product, Product.id == OrderLine.product_id)
+        .where(OrderLine.order_id == order_id)
+        .order_by(OrderLine.id)
+    )
+    return [Line(*row) for row in rows]
+
+
+def _earned_this_month(
+    sale: _Sale, terms: Iterable[RuleTerms], paid_at: datetime
+) -> dict[tuple[int, int], int]:
+    """What rules with a monthly cap have given in the shop's month of the payment, less refunds."""
+    capped = [rule.id for rule in terms if rule.cap_per_month is not None]
+    if not capped:
+        return {}
+    first, last = month_of(paid_at, preferences.get().zone)
+    rows = session.execute(
+        sa.select(
+            Commission.distributor_id,
+            Commission.rule_id,
+            sa.func.sum(Commission.amount - Commission.reversed),
+        )
+        .join(Order, Order.id == Commission.order_id)
+        .where(
+            Commission.distributor_id.in_(sale.distributors),
+            Commission.rule_id.in_(capped),
+            Order.paid_at >= first,
+            Order.paid_at < last,
+        )
+        .group_by(Commission.distributor_id, Commission.rule_id)
+    )
+    return {(distributor_id, rule_id or 0): int(earned) for distributor_id, rule_id, earned in rows}
+
+
+def month_of(at: datetime, zone: str) -> tuple[datetime, datetime]:
+    """The first instant of the shop's month that `at` is in, and that of the next."""
+    first = at.astimezone(ZoneInfo(zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first, (first + timedelta(days=32)).replace(day=1)
+
+
+def _pending(order: Order, one: Earning) -> Commission:
+    return Commission(
+        order_id=order.id,
+        order_line_id=one.line_id,
+        distributor_id=one.earner.distributor_id,
+        level=one.earner.level,
+        state=CommissionState.PENDING,
+        rule_id=one.rule.id,
+        trace=one.trace(),
+        base=one.sale.base,
+        amount=one.amount,
+        reversed=0,
+    )
+
+
+# What stands of it
+
+
+def _bring_in_line(sale: _Sale, one: Commission, line: OrderLine) -> None:
+    if one.state in ENDED:
+        return
+    _take_back(
+        sale,
+        one,
+        rules.reversal(one.amount, one.base, line.refunded, one.reversed),
+        is_all=line.refunded >= one.base,
+    )
+    if one.state == CommissionState.PENDING and line.delivered_at is not None:
+        _earn(sale, one, line.delivered_at)
+    elif one.state == CommissionState.HOLDING and _is_ripe(one):
+        _ripen(sale, one)
+
+
+def _take_back(sale: _Sale, one: Commission, amount: int, *, is_all: bool) -> None:
+    """Post the contrary of what stands; of one that is not booked yet nothing stands."""
+    one.reversed += amount
+    if amount and one.state != CommissionState.PENDING:
+        account = account_of(one.state, sale.distributors[one.distributor_id])
+        move_money(
+            one,
+            sale.order,
+            f"reversed:{one.reversed}",
+            "commission_reversed",
+            {account: amount, "commission": -amount},
+        )
+    if is_all:
+        ending = CommissionState.REVERSED
+        if one.state in GOING_OUT:
+            ending = CommissionState.CLAWED_BACK
+        move(one, ending)
+
+
+def _earn(sale: _Sale, one: Commission, delivered_at: datetime) -> None:
+    distributor = sale.distributors[one.distributor_id]
+    one.earned_at = delivered_at
+    one.eligible_at = delivered_at + timedelta(days=preferences.get().commission_holding_days)
+    if distributor.state != DistributorState.ACTIVE:
+        move(one, CommissionState.ON_HOLD, SUSPENDED)
+    elif _is_ripe(one):
+        one.payable_at = clock.now()
+        move(one, CommissionState.PAYABLE)
+    else:
+        move(one, CommissionState.HOLDING)
+        later(
+            "app.domain.channels.jobs.settle_commission",
+            one.order_id,
+            key=f"commission:ripe:{one.id}",
+            at=one.eligible_at,
+        )
+    kept = one.amount - one.reversed
+    account = account_of(one.state, distributor)
+    move_money(one, sale.order, "earned", "commission_earned", {"commission": kept, account: -kept})
+
+
+def _is_ripe(one: Commission) -> bool:
+    return one.eligible_at is not None and one.eligible_at <= clock.now()
+
+
+def _ripen(sale: _Sale, one: Commission) -> None:
+    distributor = sale.distributors[one.distributor_id]
+    if distributor.state != DistributorState.ACTIVE:
+        move(one, CommissionState.ON_HOLD, SUSPENDED)
+        return
+    uid, kept = distributor.uid, one.amount - one.reversed
+    one.payable_at = clock.now()
+    move(one, CommissionState.PAYABLE)
+    move_money(
+        one,
+        sale.order,
+        "ripe",
+        "commission_ripe",
+        {f"commission_pending:{uid}": kept, f"commission_payable:{uid}": -kept},
+    )
+
+
+def _hand_over(sale: _Sale, one: Commission) -> None:
+    """The order is somebody else's: all of it is taken back, and the row stays to tell."""
+    if one.state not in ENDED:
+        _take_back(sale, one, one.amount - one.reversed, is_all=True)
+    one.handed_over_at = clock.now()
