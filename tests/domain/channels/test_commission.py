@@ -28,12 +28,12 @@ from app.domain.channels.models import (
 )
 from app.domain.ledger import service as ledger
 from app.domain.ledger.models import LedgerTransaction
-from app.domain.orders import refunding, service
+from app.domain.orders import queries, refunding, service, settling
 from app.domain.orders.models import Order
 from app.domain.vault import batches
 from app.domain.vault.models import Batch
 from tests import channels, factories, people
-from tests.fake_provider import add_provider
+from tests.fake_provider import ObedientProvider, add_provider, speaking
 
 pytestmark = pytest.mark.usefixtures("audited", "channel")
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -110,7 +110,8 @@ def test_who_earns_nothing(app: Flask) -> None:
     unpaid = channels.place(product, seller, both).order
     transaction(lambda: commission.settle(unpaid.id))
     assert channels.commissions(unpaid) == []
-    no_rule = channels.published_plan({"product_id": product.id + 1, "percent_bp": 1000})
+    other = factories.make_product()
+    no_rule = channels.published_plan({"product_id": other.id, "percent_bp": 1000})
     assert channels.commissions(channels.sell(product, seller, no_rule)) == []
 
 
@@ -338,7 +339,8 @@ def test_what_a_recharge_costs_is_what_its_offer_says(app: Flask) -> None:
     product = factories.make_product(
         codes=0, kind=ProductKind.RECHARGE, account_format=AccountFormat.PHONE
     )
-    provider = add_provider("obedient")
+    with speaking(obedient=ObedientProvider()):
+        provider = add_provider("obedient")
     transaction(lambda: offers.add_offer(product.id, OfferFields(provider.id, "S1", 2900)))
     plan = channels.published_plan({"percent_bp": 2000, "min_margin_bp": 0})
     account = RechargeAccount.parse(AccountFormat.PHONE, "13912345678")
@@ -362,7 +364,8 @@ def test_two_refunds_and_a_delivery_at_once_end_exact(app: Flask) -> None:
         transaction(lambda: commission.settle(order_id))
 
     def hand_out() -> None:
-        transaction(lambda: service.deliver_again(order_id, today))
+        # While it is being refunded nothing is done; the end of that delivers.
+        transaction(lambda: settling.deliver(queries.lock(order_id), today))
         transaction(lambda: commission.settle(order_id))
 
     calls = [partial(give_back, 1000), partial(give_back, 2500), hand_out]
