@@ -4,9 +4,10 @@ import itertools
 
 import sqlalchemy as sa
 
-from app.core import clock, ids
+from app.core import ids
 from app.core.db import session, transaction
 from app.domain.catalog.models import Product
+from app.domain.channels import plans
 from app.domain.channels.models import (
     Attribution,
     AttributionRule,
@@ -14,10 +15,9 @@ from app.domain.channels.models import (
     Distributor,
     DistributorState,
     Plan,
-    PlanState,
-    Rule,
     Tier,
 )
+from app.domain.channels.plans import PlanFields, RuleFields
 from app.domain.ledger.models import LedgerAccount, LedgerBalance
 from app.domain.orders.models import Order
 from app.domain.orders.placing import Placed
@@ -58,22 +58,28 @@ def _lowest_tier() -> Tier:
     return tier
 
 
-def published_plan(*rules: dict[str, object], **values: object) -> Plan:
-    """The published plan, with these rules; another that is published is retired."""
+def draft(*rules: dict[str, object], **values: object) -> Plan:
+    """A draft with these rules alone."""
 
     def make() -> Plan:
-        for before in session.scalars(sa.select(Plan).where(Plan.state == PlanState.PUBLISHED)):
-            before.state = PlanState.RETIRED
-        made = Plan(created_by="test", depth_accepted_by="test", **values)
+        made = Plan(created_by="test")
         session.add(made)
         session.flush()
-        session.add_all(Rule(plan_id=made.id, **rule) for rule in rules)
-        session.flush()
-        count = session.scalar(sa.select(sa.func.count(Plan.id))) or 0
-        made.version, made.published_at, made.state = count, clock.now(), PlanState.PUBLISHED
+        if values.get("max_depth") == 2:
+            plans.accept_two_levels(made.id)
+        plans.change(made.id, PlanFields("", int(str(values.get("pool_max_bp", 3000)))))
+        for rule in rules:
+            plans.add_rule(made.id, RuleFields(**rule))  # type: ignore[arg-type]
         return made
 
     return transaction(make)
+
+
+def published_plan(*rules: dict[str, object], **values: object) -> Plan:
+    """The published plan, with these rules alone; another that is published is retired."""
+    made = draft(*rules, **values)
+    transaction(lambda: plans.publish(made.id))
+    return made
 
 
 def attribute(order: Order, distributor: Distributor, plan: Plan, **values: object) -> None:

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from app.core import db
 from app.domain.catalog.models import RECHARGED, Offer
 from app.domain.orders.models import OrderLine
 from app.domain.recharges.models import Attempt, AttemptState, Recharge
@@ -22,7 +23,8 @@ def of_line() -> sa.ColumnElement[int | None]:
 
 def _codes() -> sa.ScalarSelect[int | None]:
     return (
-        sa.select(sa.func.sum(Batch.unit_cost))
+        # PostgreSQL sums big integers to a decimal.
+        sa.select(sa.cast(sa.func.sum(Batch.unit_cost), db.BigInt))
         .join(Code, Code.batch_id == Batch.id)
         .where(Code.order_line_id == OrderLine.id)
         .correlate(OrderLine)

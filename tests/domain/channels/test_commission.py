@@ -94,7 +94,7 @@ def test_who_earns_nothing(app: Flask) -> None:
     assert [one.level for one in channels.commissions(of_suspended_parent)] == [1]
 
     set_state(parent, DistributorState.ACTIVE)
-    one_level = channels.published_plan(TEN_PERCENT, TWO_PERCENT_ABOVE)
+    one_level = channels.published_plan(TEN_PERCENT)
     assert [
         one.level for one in channels.commissions(channels.sell(product, seller, one_level))
     ] == [1]
