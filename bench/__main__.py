@@ -8,7 +8,10 @@ from pathlib import Path
 from app.core import clock
 from bench.table import Figure, as_table
 
-BENCHES = ("orders", "pages", "imports", "lookup", "race", "recharges", "redemptions")
+BENCHES = (
+    *("orders", "pages", "imports", "lookup", "race", "recharges", "redemptions"),
+    "commissions",
+)
 RESULTS = Path(__file__).parent / "results.md"
 
 

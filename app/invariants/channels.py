@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from app.core import clock
 from app.core.db import session
 from app.core.outbox import OutboxRow, OutboxState
-from app.domain.channels import rules
-from app.domain.channels.commission import WAITING, terms_of
+from app.domain.channels import rules, terms
+from app.domain.channels.commission import WAITING
 from app.domain.channels.models import Commission, CommissionState, Distributor, Rule
 from app.domain.ledger.models import LedgerAccount, LedgerBalance, LedgerEntry, LedgerTransaction
 from app.domain.orders.models import OrderLine
@@ -53,7 +53,7 @@ def _is_its_rules(one: Commission, rule: Rule | None, line: OrderLine) -> bool:
     sale = rules.from_trace(one.trace)
     if rule is None or sale is None or not one.base == sale.base == line.amount:
         return False
-    return rules.amount(terms_of(rule), sale)[0] == one.amount
+    return rules.amount(terms.of_rule(rule), sale)[0] == one.amount
 
 
 def _stands(one: Commission, _rule: Rule | None, line: OrderLine, unsettled: set[int]) -> bool:

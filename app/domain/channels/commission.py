@@ -12,7 +12,6 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.orm import selectinload
 
 from app.core import clock
 from app.core.db import session
@@ -20,17 +19,16 @@ from app.core.outbox import later
 from app.core.states import move
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Product
-from app.domain.channels import costs, rules
+from app.domain.channels import costs, rules, terms
 from app.domain.channels.models import (
     Attribution,
     Commission,
     CommissionState,
     Distributor,
     DistributorState,
-    Plan,
-    Rule,
 )
 from app.domain.channels.rules import Context, Earner, Earning, Line, Resolution, RuleTerms
+from app.domain.channels.terms import PlanTerms
 from app.domain.ledger import service as ledger
 from app.domain.orders import queries as orders
 from app.domain.orders.models import Order, OrderLine
@@ -51,6 +49,7 @@ class _Sale:
 
     order: Order
     distributors: Mapping[int, Distributor]
+    shop: preferences.Preferences
 
 
 def settle(order_id: int) -> None:
@@ -59,15 +58,14 @@ def settle(order_id: int) -> None:
     if order.paid_at is None:
         return
     found = earning(order.id)
-    sale = _Sale(order, _lock_distributors(order.id, found))
-    standing = _lock_standing(order.id)
+    sale, standing = _lock(order, found)
     if standing and _is_of_another(standing, found):
         for one in standing:
             _hand_over(sale, one)
         standing = []
-    if found is not None and not standing:
-        standing = _open(sale, found)
     lines = {line.id: line for line in orders.lines_of(order.id)}
+    if found is not None and not standing:
+        standing = _open(sale, found, lines.values())
     for one in standing:
         _bring_in_line(sale, one, lines[one.order_line_id])
     session.flush()
@@ -85,17 +83,12 @@ def earning(order_id: int) -> Attribution | None:
     return found
 
 
-def terms_of(rule: Rule) -> RuleTerms:
-    """A rule as plain values."""
-    return RuleTerms(**{name: getattr(rule, name) for name in RuleTerms.__dataclass_fields__})
-
-
 def pick(
-    terms: Sequence[RuleTerms], campaign: str, at: datetime, earner: Earner, line: Line
+    of_plan: Sequence[RuleTerms], campaign: str, at: datetime, earner: Earner, line: Line
 ) -> Resolution:
     """The rule for one level and line of an order that was paid at `at`."""
     return rules.resolve(
-        terms,
+        of_plan,
         Context(
             level=earner.level,
             distributor_id=earner.distributor_id,
@@ -139,58 +132,51 @@ def _is_of_another(standing: Sequence[Commission], found: Attribution | None) ->
     return first is not None and first.distributor_id != found.distributor_id
 
 
-def _lock_distributors(order_id: int, found: Attribution | None) -> dict[int, Distributor]:
-    """Everybody whose commission may change, locked in the order of ids.
+def _lock(order: Order, found: Attribution | None) -> tuple[_Sale, list[Commission]]:
+    """Everybody whose commission may change, and what stands of it: locked, in the order of ids.
 
     A withdrawal locks its distributor too, so what it takes is not changed under its hands; who
     places an order of hers needs no more than her key.
     """
-    ids = set(
-        session.scalars(
-            sa.select(Commission.distributor_id).where(
-                Commission.order_id == order_id, Commission.handed_over_at.is_(None)
-            )
-        )
+    standing = (
+        sa.select(Commission)
+        .where(Commission.order_id == order.id, Commission.handed_over_at.is_(None))
+        .order_by(Commission.id)
     )
+    # Nobody adds to these while the order is locked.
+    seen = session.scalars(standing).all()
+    wanted: sa.ColumnElement[bool] = Distributor.id.in_({one.distributor_id for one in seen})
     if found is not None:
-        ids |= {found.distributor_id}
-        parent = sa.select(Distributor.parent_id).where(Distributor.id == found.distributor_id)
-        ids |= set(session.scalars(parent.where(Distributor.parent_id.is_not(None))))
+        hers = Distributor.id == found.distributor_id
+        parent = sa.select(Distributor.parent_id).where(hers).scalar_subquery()
+        wanted = sa.or_(wanted, hers, Distributor.id == parent)
     locked = session.scalars(
         sa.select(Distributor)
-        .where(Distributor.id.in_(ids))
+        .where(wanted)
         .order_by(Distributor.id)
         .with_for_update(of=Distributor, key_share=True)
         .execution_options(populate_existing=True)
     )
-    return {one.id: one for one in locked}
-
-
-def _lock_standing(order_id: int) -> list[Commission]:
-    return list(
-        session.scalars(
-            sa.select(Commission)
-            .where(Commission.order_id == order_id, Commission.handed_over_at.is_(None))
-            .order_by(Commission.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    )
+    sale = _Sale(order, {one.id: one for one in locked}, preferences.get())
+    if not seen:
+        return sale, []
+    again = standing.with_for_update().execution_options(populate_existing=True)
+    return sale, list(session.scalars(again))
 
 
 # What it earns
 
 
-def _open(sale: _Sale, found: Attribution) -> list[Commission]:
+def _open(sale: _Sale, found: Attribution, lines: Iterable[OrderLine]) -> list[Commission]:
     """A row for each line and level that earns, PENDING; computed once, by the plan it is under."""
-    plan = session.get_one(Plan, found.plan_id, options=[selectinload(Plan.rules)])
-    terms, paid_at = [terms_of(rule) for rule in plan.rules], sale.order.paid_at
-    assert paid_at is not None
+    assert found.plan_id is not None
+    assert sale.order.paid_at is not None
+    plan, paid_at = terms.of_plan(found.plan_id), sale.order.paid_at
     earnings = rules.of_order(
-        partial(pick, terms, found.campaign, paid_at),
-        _lines(sale.order.id, with_cost=any(rule.min_margin_bp is not None for rule in terms)),
+        partial(pick, plan.rules, found.campaign, paid_at),
+        _lines(lines, plan),
         _earners(sale, found, plan),
-        _earned_this_month(sale, terms, paid_at),
+        _earned_this_month(sale, plan, paid_at),
         plan.pool_max_bp,
     )
     made = [_pending(sale.order, one) for one in earnings]
@@ -199,7 +185,7 @@ def _open(sale: _Sale, found: Attribution) -> list[Commission]:
     return made
 
 
-def _earners(sale: _Sale, found: Attribution, plan: Plan) -> list[Earner]:
+def _earners(sale: _Sale, found: Attribution, plan: PlanTerms) -> list[Earner]:
     """She whose order it is; her parent too, if the plan pays two levels and the parent sells."""
     first = sale.distributors[found.distributor_id]
     earners = [Earner(1, first.id, first.tier_id)]
@@ -209,7 +195,8 @@ def _earners(sale: _Sale, found: Attribution, plan: Plan) -> list[Earner]:
     return earners
 
 
-def _lines(order_id: int, *, with_cost: bool) -> list[Line]:
+def _lines(lines: Iterable[OrderLine], plan: PlanTerms) -> list[Line]:
+    ids = [line.id for line in lines]
     rows = session.execute(
         sa.select(
             OrderLine.id,
@@ -217,23 +204,23 @@ def _lines(order_id: int, *, with_cost: bool) -> list[Line]:
             Product.category_id,
             OrderLine.quantity,
             OrderLine.amount,
-            costs.of_line() if with_cost else sa.null(),
+            costs.of_line() if plan.needs_cost else sa.null(),
         )
         .join(Product, Product.id == OrderLine.product_id)
-        .where(OrderLine.order_id == order_id)
+        .where(OrderLine.id.in_(ids))
         .order_by(OrderLine.id)
     )
     return [Line(*row) for row in rows]
 
 
 def _earned_this_month(
-    sale: _Sale, terms: Iterable[RuleTerms], paid_at: datetime
+    sale: _Sale, plan: PlanTerms, paid_at: datetime
 ) -> dict[tuple[int, int], int]:
     """What rules with a monthly cap have given in the shop's month of the payment, less refunds."""
-    capped = [rule.id for rule in terms if rule.cap_per_month is not None]
+    capped = plan.capped_by_month
     if not capped:
         return {}
-    first, last = month_of(paid_at, preferences.get().zone)
+    first, last = month_of(paid_at, sale.shop.zone)
     rows = session.execute(
         sa.select(
             Commission.distributor_id,
@@ -313,7 +300,7 @@ def _take_back(sale: _Sale, one: Commission, amount: int, *, is_all: bool) -> No
 def _earn(sale: _Sale, one: Commission, delivered_at: datetime) -> None:
     distributor = sale.distributors[one.distributor_id]
     one.earned_at = delivered_at
-    one.eligible_at = delivered_at + timedelta(days=preferences.get().commission_holding_days)
+    one.eligible_at = delivered_at + timedelta(days=sale.shop.commission_holding_days)
     if distributor.state != DistributorState.ACTIVE:
         move(one, CommissionState.ON_HOLD, SUSPENDED)
     elif _is_ripe(one):

@@ -22,9 +22,10 @@ from app.core import db
 from app.core.db import session
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Product
-from app.domain.channels import commission, costs, plans, rules
+from app.domain.channels import commission, costs, plans, rules, terms
 from app.domain.channels.models import Attribution, Commission, Distributor, DistributorState
-from app.domain.channels.rules import Earner, Line, Resolution, RuleTerms
+from app.domain.channels.rules import Earner, Line, Resolution
+from app.domain.channels.terms import PlanTerms
 from app.domain.orders.models import Order, OrderLine
 
 CHUNK = 2_000
@@ -118,15 +119,9 @@ def run(plan_id: int, since: datetime, until: datetime) -> Outcome:
 
 
 def _play(plan_id: int, since: datetime, until: datetime) -> Outcome:
-    plan = plans.find(plan_id)
+    plan = terms.of_plan(plans.find(plan_id).id)
     sellers = {one.id: one for one in _sellers()}
-    tried = _Trial(
-        [commission.terms_of(rule) for rule in plan.rules],
-        plan.max_depth,
-        plan.pool_max_bp,
-        sellers,
-        ZoneInfo(preferences.get().zone),
-    )
+    tried = _Trial(plan, sellers, ZoneInfo(preferences.get().zone))
     earned = _earned(since, until)
     for _order_id, of_order in groupby(_rows(since, until), key=lambda row: row.order_id):
         tried.take(list(of_order))
@@ -143,9 +138,7 @@ def _play(plan_id: int, since: datetime, until: datetime) -> Outcome:
 class _Trial:
     """A plan that orders are played through, one after the other."""
 
-    terms: list[RuleTerms]
-    max_depth: int
-    pool_max_bp: int
+    plan: PlanTerms
     sellers: dict[int, _Seller]
     zone: ZoneInfo
     then: Counter[int] = field(default_factory=Counter)
@@ -159,14 +152,13 @@ class _Trial:
     known: dict[tuple[Any, ...], Resolution] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        ends = {at for rule in self.terms for at in (rule.starts_at, rule.ends_at) if at}
+        ends = {at for rule in self.plan.rules for at in (rule.starts_at, rule.ends_at) if at}
         self.turns = sorted(ends)
-        self.has_month_cap = any(rule.cap_per_month is not None for rule in self.terms)
 
     def take(self, rows: Sequence[_Row]) -> None:
         """One order, all its delivered lines."""
         first = rows[0]
-        if self.has_month_cap:
+        if self.plan.capped_by_month:
             self._turn_to_month(first.paid_at)
         earnings = rules.of_order(
             partial(self._pick, first.campaign, first.paid_at),
@@ -178,7 +170,7 @@ class _Trial:
             ],
             self._earners(first.distributor_id),
             self.of_month,
-            self.pool_max_bp,
+            self.plan.pool_max_bp,
         )
         refunded = {row.line_id: row.refunded for row in rows}
         for one in earnings:
@@ -205,7 +197,7 @@ class _Trial:
         first = self.sellers[distributor_id]
         earners = [Earner(1, first.id, first.tier_id)]
         parent = self.sellers.get(first.parent_id or 0)
-        if self.max_depth > 1 and parent and parent.state == DistributorState.ACTIVE:
+        if self.plan.max_depth > 1 and parent and parent.state == DistributorState.ACTIVE:
             earners.append(Earner(2, parent.id, parent.tier_id))
         return earners
 
@@ -215,7 +207,7 @@ class _Trial:
         key = (span, earner, line.product_id, line.category_id, campaign)
         found = self.known.get(key)
         if found is None:
-            found = commission.pick(self.terms, campaign, at, earner, line)
+            found = commission.pick(self.plan.rules, campaign, at, earner, line)
             self.known[key] = found
         return found
 
