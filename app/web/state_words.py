@@ -101,6 +101,21 @@ LOOKS: dict[str, dict[str, Look]] = {
         "differs": Look(N_("有差异"), "bad"),
         "settled": Look(N_("已处理"), "neutral", "check"),
     },
+    "plan": {
+        "draft": Look(N_("草稿"), "neutral", "pencil"),
+        "published": Look(N_("使用中"), "good"),
+        "retired": Look(N_("已停用"), "neutral", "history"),
+    },
+    "commission": {
+        "pending": Look(N_("待发货"), "wait", "hourglass"),
+        "holding": Look(N_("待结算"), "wait"),
+        "on_hold": Look(N_("已暂扣"), "bad", "lock"),
+        "payable": Look(N_("可提现"), "good"),
+        "settling": Look(N_("提现中"), "info", "loader-circle"),
+        "paid": Look(N_("已提现"), "good", "check"),
+        "reversed": Look(N_("已扣回"), "neutral", "undo-2"),
+        "clawed_back": Look(N_("提现后扣回"), "bad", "undo-2"),
+    },
     "person": {
         "active": Look(N_("正常"), "good"),
         "disabled": Look(N_("已停用"), "bad", "ban"),

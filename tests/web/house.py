@@ -27,6 +27,7 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels import commission, plans
 from app.domain.orders import queries, refunding, service
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
@@ -38,7 +39,7 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
-from tests import factories, people
+from tests import channels, factories, people
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
@@ -112,6 +113,7 @@ def furnish(app: Flask) -> House:
     add_orders(made, product, buyer)
     add_pass(made, buyer)
     add_recharge(made, buyer)
+    add_commission(made, product)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -210,6 +212,21 @@ def add_recharge(house: House, buyer: Person) -> None:
         "slug": provider.slug,
         "shop.recharge_accounts.number": placed.order.number,
         "shop.recharge_accounts.line_id": line.id,
+    }
+
+
+def add_commission(house: House, product: Product) -> None:
+    """One that can be withdrawn, and a draft with a rule."""
+    seller = channels.distributor_row()
+    placed = channels.place(product, seller, channels.published_plan({"percent_bp": 1000}))
+    assert placed.payment is not None
+    factories.settle(placed.payment)
+    transaction(lambda: commission.settle(placed.order.id))
+    draft = channels.draft({"per_unit": 100, "product_id": product.id})
+    house.values |= {
+        "commission_id": channels.commissions(placed.order)[0].id,
+        "plan_id": draft.id,
+        "rule_id": plans.find(draft.id).rules[0].id,
     }
 
 

@@ -41,6 +41,13 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        N_("分销"),
+        (
+            Place(N_("佣金"), "wallet-minimal", "admin.commissions.index", "channels.read"),
+            Place(N_("佣金方案"), "layout-grid", "admin.plans.index", "channels.read"),
+        ),
+    ),
+    (
         N_("卡密"),
         (
             Place(N_("批次"), "layers", "admin.batches.index", "codes.view"),
