@@ -58,10 +58,11 @@ def show(plan_id: int) -> Response:
 def update(plan_id: int) -> Response:
     typed = Typed(request.form)
     fields = PlanFields(typed.text("note"), _rate(typed, "pool_max") or 0)
-    if not typed.errors and _try(typed, lambda: plans.change(plan_id, fields)):
-        flash(_("方案已保存"), "good")
-        return _to(plan_id)
-    return _page(plans.find(plan_id), about=typed)
+    status = _refused(typed, lambda: plans.change(plan_id, fields))
+    if status:
+        return _page(plans.find(plan_id), about=typed, status=status)
+    flash(_("方案已保存"), "good")
+    return _to(plan_id)
 
 
 @routes.post("/admin/plans/<int:plan_id>/deletion")
@@ -100,10 +101,11 @@ def delete_two_levels(plan_id: int) -> Response:
 def create_rule(plan_id: int) -> Response:
     typed = Typed(request.form)
     fields = _rule_fields(typed)
-    if not typed.errors and _try(typed, lambda: plans.add_rule(plan_id, fields)):
-        flash(_("规则已添加"), "good")
-        return _to(plan_id)
-    return _page(plans.find(plan_id), rule=typed)
+    status = _refused(typed, lambda: plans.add_rule(plan_id, fields))
+    if status:
+        return _page(plans.find(plan_id), rule=typed, status=status)
+    flash(_("规则已添加"), "good")
+    return _to(plan_id)
 
 
 @routes.get("/admin/plans/<int:plan_id>/rules/<int:rule_id>")
@@ -118,10 +120,11 @@ def show_rule(plan_id: int, rule_id: int) -> Response:
 def update_rule(plan_id: int, rule_id: int) -> Response:
     typed = Typed(request.form)
     fields = _rule_fields(typed)
-    if not typed.errors and _try(typed, lambda: plans.change_rule(plan_id, rule_id, fields)):
-        flash(_("规则已保存"), "good")
-        return _to(plan_id)
-    return _rule_page(plan_id, rule_id, typed)
+    status = _refused(typed, lambda: plans.change_rule(plan_id, rule_id, fields))
+    if status:
+        return _rule_page(plan_id, rule_id, typed, status)
+    flash(_("规则已保存"), "good")
+    return _to(plan_id)
 
 
 @routes.post("/admin/plans/<int:plan_id>/rules/<int:rule_id>/deletion")
@@ -154,12 +157,14 @@ def show_simulation(plan_id: int) -> Response:
     )
 
 
-def _page(plan: Plan, about: Typed | None = None, rule: Typed | None = None) -> Response:
+def _page(
+    plan: Plan, about: Typed | None = None, rule: Typed | None = None, status: int = 200
+) -> Response:
     """A plan; `about` and `rule` are what came back in its two forms, with what is wrong."""
     own = {"note": plan.note, "pool_max": f"{plan.pool_max_bp / 100:g}"}
     return render(
         "admin/plans/show.html",
-        status=422 if about or rule else 200,
+        status=status,
         plan=plan,
         rules=commission_words.written(plan.rules),
         about=about or Typed(own),
@@ -170,11 +175,11 @@ def _page(plan: Plan, about: Typed | None = None, rule: Typed | None = None) -> 
     )
 
 
-def _rule_page(plan_id: int, rule_id: int, typed: Typed) -> Response:
+def _rule_page(plan_id: int, rule_id: int, typed: Typed, status: int = 200) -> Response:
     plan = plans.find(plan_id)
     return render(
         "admin/plans/rule.html",
-        status=422 if typed.errors else 200,
+        status=status,
         plan=plan,
         rule_id=rule_id,
         form=typed,
@@ -257,8 +262,10 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(preferences.get().zone))
 
 
-def _try(typed: Typed, deed: Callable[[], object]) -> bool:
-    """Do it; what a rule says against it is noted in the form."""
+def _refused(typed: Typed, deed: Callable[[], object]) -> int:
+    """Do what a form asks for; 0 when it is done, else the status of what is noted in the form."""
+    if typed.errors:
+        return 422
     try:
         transaction(deed)
     except NotFound:
@@ -266,8 +273,8 @@ def _try(typed: Typed, deed: Callable[[], object]) -> bool:
     except Refusal as refusal:
         session.rollback()
         typed.note([refusal])
-        return False
-    return True
+        return refusal.status
+    return 0
 
 
 def _act(
