@@ -59,7 +59,7 @@ def settle(order_id: int) -> None:
         return
     found = earning(order.id)
     sale, standing = _lock(order, found)
-    if standing and _is_of_another(standing, found):
+    if standing and _is_of_another(sale, standing, found):
         for one in standing:
             _hand_over(sale, one)
         standing = []
@@ -125,11 +125,13 @@ def move_money(
 # Whose it is
 
 
-def _is_of_another(standing: Sequence[Commission], found: Attribution | None) -> bool:
+def _is_of_another(sale: _Sale, standing: Sequence[Commission], found: Attribution | None) -> bool:
+    """Whether what stands was made for somebody else's order. Parents never change."""
     if found is None:
         return True
-    first = next((one for one in standing if one.level == 1), None)
-    return first is not None and first.distributor_id != found.distributor_id
+    first = sale.distributors[found.distributor_id]
+    hers = {1: first.id, 2: first.parent_id}
+    return any(one.distributor_id != hers[one.level] for one in standing)
 
 
 def _lock(order: Order, found: Attribution | None) -> tuple[_Sale, list[Commission]]:

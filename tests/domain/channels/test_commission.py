@@ -304,6 +304,12 @@ def test_a_correction_takes_back_from_one_and_gives_to_the_other(app: Flask) -> 
     assert channels.owed(wrong) == channels.owed(parent) == (0, 0)
     assert channels.balance("commission") == 0
 
+    plan = channels.published_plan(TWO_PERCENT_ABOVE, max_depth=2)
+    order = channels.sell(factories.make_product(), wrong, plan)
+    assert channels.owed(parent) == (0, 60)
+    correct(distributor_id=right.id)
+    assert channels.owed(parent) == (0, 0)
+
 
 @on_sqlite
 def test_caps_count_over_the_month_and_the_margin_is_kept(app: Flask) -> None:
