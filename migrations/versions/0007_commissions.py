@@ -28,6 +28,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("handed_over_at IS NULL"),
         sqlite_where=sa.text("handed_over_at IS NULL"),
     )
+    op.create_index(
+        "ix_commissions_of_rule", "commissions", ["distributor_id", "rule_id", "created_at"]
+    )
     _keep_published_rules()
 
 
@@ -66,6 +69,7 @@ def downgrade() -> None:
     else:
         for event in EVENTS:
             op.execute(f"DROP TRIGGER {RULES}_keep_{event.lower()}")
+    op.drop_index("ix_commissions_of_rule", table_name="commissions")
     op.drop_index("uq_commissions_one_standing", table_name="commissions")
     with op.batch_alter_table("commissions") as batch:
         batch.drop_constraint(op.f("ck_commissions_handed_over_whole"), type_="check")

@@ -233,6 +233,8 @@ def _earned_this_month(
         .where(
             Commission.distributor_id.in_(sale.distributors),
             Commission.rule_id.in_(capped),
+            # None is older than its payment; by this an index finds the month's.
+            Commission.created_at >= first,
             Order.paid_at >= first,
             Order.paid_at < last,
         )

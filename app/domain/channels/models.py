@@ -324,6 +324,8 @@ class Commission(db.Model):
         sa.CheckConstraint("reversed BETWEEN 0 AND amount", name="reversed_within_amount"),
         sa.Index("ix_commissions_distributor", "distributor_id", "state", "id"),
         sa.Index("ix_commissions_order", "order_id"),
+        # What a rule with a monthly cap has given her this month.
+        sa.Index("ix_commissions_of_rule", "distributor_id", "rule_id", "created_at"),
         sa.Index(
             "ix_commissions_holding",
             "eligible_at",
