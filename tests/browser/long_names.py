@@ -6,6 +6,7 @@ from app.core.db import session
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Category, Product
+from app.domain.channels.models import Plan
 from app.domain.orders.models import OrderLine, Problem, Refund
 from app.domain.vault.models import Batch, Import
 
@@ -22,6 +23,7 @@ NAMES = (
     (Batch.note, 180),
     (Import.file_name, 120),
     (Person.name, 30),
+    (Plan.note, 60),
     (Problem.text, 180),
     (Refund.reason, 180),
 )

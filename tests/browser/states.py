@@ -13,6 +13,8 @@ from app.domain.catalog import offers
 from app.domain.catalog.models import AccountFormat, Product, ProductKind, RechargeProvider
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels import holding
+from app.domain.channels.models import Commission
 from app.domain.orders import closing, queries, refunding, service
 from app.domain.orders.models import Order, OrderState
 from app.domain.redemptions import links
@@ -22,7 +24,7 @@ from app.domain.vault import batches
 from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.providers.recharges.interface import Outcome
-from tests import factories, people
+from tests import channels, factories, people
 from tests.browser.gallery import BROKEN, Gallery, View
 from tests.domain.vault import imports
 from tests.fake_provider import ObedientProvider
@@ -44,6 +46,7 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_codes_to_redeem(found.id),
         *of_passes(found.id),
         *of_imports(),
+        *of_plans(),
         *of_doors(),
         *of_faults(),
     ]
@@ -153,6 +156,20 @@ def of_passes(buyer: int) -> list[View]:
         View("product pass", f"/products/{product.slug}", HOLDER),
         View("order of a pass", f"/orders/{order.number}", HOLDER),
         View("pass shown", f"/orders/{order.number}/passes/{code.id}", HOLDER),
+    ]
+
+
+def of_plans() -> list[View]:
+    """A draft of two levels, what its form answers, and a commission that is kept back."""
+    draft = channels.draft({"percent_bp": 1000}, {"level": 2, "percent_bp": 200}, max_depth=2)
+    one = session.scalars(sa.select(Commission)).first()
+    assert one is not None
+    transaction(lambda: holding.hold(one.id, "买家投诉刷单"))
+    console = f"/admin/plans/{draft.id}"
+    return [
+        View("plan of two levels", console, OWNER),
+        View("plan rule refused", console, OWNER, _sends('form[action$="/rules"]', campaign="双")),
+        View("commission on hold", f"/admin/commissions/{one.id}", OWNER),
     ]
 
 
