@@ -7,6 +7,7 @@ from flask import Flask
 from app import cli, logs, web
 from app.core import bell, db, keys, outbox
 from app.core.crypto import load_key_ring
+from app.domain.channels import terms
 from app.domain.ledger import service as ledger
 from app.domain.messages import service as messages
 from app.domain.recharges import providers as recharge_providers
@@ -37,6 +38,7 @@ def connect(app: Flask) -> None:
     settings: Settings = app.config["SETTINGS"]
     logs.configure(settings.log_level)
     ledger.forget()
+    terms.forget()
     keys.connect(load_key_ring(settings.master_keys, settings.master_key_file))
     outbox.connect(bell.RqBell(settings.redis_url))
     payments.connect(settings)

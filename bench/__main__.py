@@ -8,7 +8,10 @@ from pathlib import Path
 from app.core import clock
 from bench.table import Figure, as_table
 
-BENCHES = ("orders", "pages", "imports", "lookup", "race", "recharges", "redemptions", "portal")
+BENCHES = (
+    *("orders", "pages", "imports", "lookup", "race", "recharges", "redemptions"),
+    *("commissions", "portal"),
+)
 RESULTS = Path(__file__).parent / "results.md"
 
 

@@ -136,7 +136,7 @@ def verbs() -> Figure:
         with shop.copy_of(base) as url, shop.opened(url), recorded(script):
             _buy_in_process(product_id)
         with shop.copy_of(base) as url:
-            bare = VERBS / _replay(url, script)
+            bare = VERBS / replayed(url, script)
     mine = VERBS / seconds
     return Figure(
         "place, settle, deliver",
@@ -178,7 +178,8 @@ def _write_word(file: TextIO, word: str, connection: sa.Connection, *_: object) 
         file.write(f"{word};\n")
 
 
-def _replay(url: str, script: Path) -> float:
+def replayed(url: str, script: Path) -> float:
+    """How long psql takes to send what was `recorded`, in seconds."""
     command = [str(shop.postgres().programs / "psql"), "-qX", "-v", "ON_ERROR_STOP=1"]
     command += ["-o", os.devnull, "-f", str(script), shop.plain(url)]
     quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=error"}

@@ -71,6 +71,14 @@ CHECKS = (
     Check(5, "what failed or was refunded is paid back and gone", benefits.failures_are_paid_back),
     Check(5, "every message under way is carried on", messages.messages_are_carried),
     Check(
+        6,
+        "each commission is what its rule gives, less refunds",
+        channels.commissions_follow_their_rules,
+    ),
+    Check(
+        6, "payable commissions are booked as they stand", channels.payable_commissions_are_booked
+    ),
+    Check(
         6, "waiting commissions are booked as they stand", channels.waiting_commissions_are_booked
     ),
     Check(8, "codes open under what they are bound to", orders.codes_open),

@@ -107,6 +107,11 @@ LOOKS: dict[str, dict[str, Look]] = {
         "suspended": Look(N_("已暂停"), "bad", "ban"),
         "refused": Look(N_("未通过"), "neutral", "circle-x"),
     },
+    "plan": {
+        "draft": Look(N_("草稿"), "neutral", "pencil"),
+        "published": Look(N_("使用中"), "good"),
+        "retired": Look(N_("已停用"), "neutral", "history"),
+    },
     "commission": {
         "pending": Look(N_("待发货"), "wait", "package"),
         "holding": Look(N_("待结算"), "wait", "hourglass"),

@@ -6,7 +6,7 @@ from app.core.db import session
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Category, Product
-from app.domain.channels.models import Distributor, Tier
+from app.domain.channels.models import Distributor, Plan, Tier
 from app.domain.orders.models import OrderLine, Problem, Refund
 from app.domain.vault.models import Batch, Import
 
@@ -27,6 +27,7 @@ NAMES = (
     (Distributor.introduction, 180),
     (Distributor.state_reason, 180),
     (Tier.name, 20),
+    (Plan.note, 60),
     (Problem.text, 180),
     (Refund.reason, 180),
 )

@@ -13,7 +13,8 @@ from app.domain.catalog import offers
 from app.domain.catalog.models import AccountFormat, Product, ProductKind, RechargeProvider
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.channels import joining
+from app.domain.channels import holding, joining
+from app.domain.channels.models import Commission
 from app.domain.orders import closing, queries, refunding, service
 from app.domain.orders.models import Order, OrderState
 from app.domain.redemptions import links
@@ -23,7 +24,7 @@ from app.domain.vault import batches
 from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.providers.recharges.interface import Outcome
-from tests import factories, people, sellers
+from tests import channels, factories, people, sellers
 from tests.browser.gallery import BROKEN, Gallery, View
 from tests.domain.vault import imports
 from tests.fake_provider import ObedientProvider
@@ -48,6 +49,7 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_imports(),
         *of_distributors(gallery),
         *of_the_portal(),
+        *of_plans(),
         *of_doors(),
         *of_faults(),
     ]
@@ -183,6 +185,20 @@ def of_the_portal() -> list[View]:
     return [
         View("second factor refused", profile, HOLDER, _sends(form, current="x")),
         View("second factor offered", profile, HOLDER, _sends(form, current=people.PASSWORD)),
+    ]
+
+
+def of_plans() -> list[View]:
+    """A draft of two levels, what its form answers, and a commission that is kept back."""
+    draft = channels.draft({"percent_bp": 1000}, {"level": 2, "percent_bp": 200}, max_depth=2)
+    one = session.scalars(sa.select(Commission)).first()
+    assert one is not None
+    transaction(lambda: holding.hold(one.id, "买家投诉刷单"))
+    console = f"/admin/plans/{draft.id}"
+    return [
+        View("plan of two levels", console, OWNER),
+        View("plan rule refused", console, OWNER, _sends('form[action$="/rules"]', campaign="双")),
+        View("commission on hold", f"/admin/commissions/{one.id}", OWNER),
     ]
 
 

@@ -28,7 +28,7 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.channels import links
+from app.domain.channels import commission, links, plans
 from app.domain.channels.models import CommissionState
 from app.domain.orders import queries, refunding, service
 from app.domain.recharges import reconciling
@@ -41,7 +41,7 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
-from tests import earning, factories, people, sellers
+from tests import channels, earning, factories, people, sellers
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
@@ -119,6 +119,7 @@ def furnish(app: Flask) -> House:
     add_recharge(made, buyer)
     add_distributors(made)
     add_earnings(made, product, buyer)
+    add_commission(made, product)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -244,6 +245,21 @@ def add_earnings(house: House, product: Product, buyer: Person) -> None:
         "portal.earnings.commission_id": one.id,
         "portal.share.code": link.code,
         "shop.referral.code": link.code,
+    }
+
+
+def add_commission(house: House, product: Product) -> None:
+    """One that can be withdrawn, and a draft with a rule."""
+    seller = sellers.make()
+    placed = channels.place(product, seller, channels.published_plan({"percent_bp": 1000}))
+    assert placed.payment is not None
+    factories.settle(placed.payment)
+    transaction(lambda: commission.settle(placed.order.id))
+    draft = channels.draft({"per_unit": 100, "product_id": product.id})
+    house.values |= {
+        "commission_id": channels.commissions(placed.order)[0].id,
+        "plan_id": draft.id,
+        "rule_id": plans.find(draft.id).rules[0].id,
     }
 
 

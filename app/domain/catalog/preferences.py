@@ -20,6 +20,7 @@ TEXT_LENGTHS = {"support": 500, "announcement": 500, "bank_account": 500, "canne
 # For how many days a click on a shared link counts, and whether a buyer stays a distributor's.
 ATTRIBUTION_DAYS = (1, 7, 15, 30, 60, 90)
 BIND_MODES = ("none", "first_order", "days365")
+MOST_HOLDING_DAYS = 180
 # Long enough that a page costs no query, short enough that nobody waits for a change to show.
 FRESH_FOR = 2.0
 
@@ -43,6 +44,8 @@ class Preferences:
     messages: bool = True
     attribution_days: int = 30
     bind_mode: str = "none"
+    # For how many days after delivery a commission cannot be withdrawn yet; 0 is at once.
+    commission_holding_days: int = 0
 
 
 DEFAULTS = Preferences()
@@ -127,14 +130,18 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
         yield Refusal(N_("要在 5 到 120 分钟之间"), field="hold_minutes")
     if not 0 <= wanted.low_stock_at <= 100_000:
         yield Refusal(N_("要在 0 到 100,000 之间"), field="low_stock_at")
-    yield from _faults_of_attribution(wanted)
+    yield from _faults_of_commission(wanted)
 
 
-def _faults_of_attribution(wanted: Preferences) -> Iterator[Refusal]:
+def _faults_of_commission(wanted: Preferences) -> Iterator[Refusal]:
     if wanted.attribution_days not in ATTRIBUTION_DAYS:
         yield Refusal(N_("请选择列出的天数"), field="attribution_days")
     if wanted.bind_mode not in BIND_MODES:
         yield Refusal(N_("请选择一种绑定方式"), field="bind_mode")
+    if not 0 <= wanted.commission_holding_days <= MOST_HOLDING_DAYS:
+        yield Refusal(
+            N_("要在 0 到 %(most)s 天之间"), field="commission_holding_days", most=MOST_HOLDING_DAYS
+        )
 
 
 def forget() -> None:

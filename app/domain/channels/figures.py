@@ -16,8 +16,8 @@ from sqlalchemy.orm import defer, joinedload
 from app.core import clock
 from app.core.db import session
 from app.core.errors import N_, NotFound
+from app.domain.channels import tiers
 from app.domain.channels.models import (
-    Attribution,
     Commission,
     CommissionState,
     Distributor,
@@ -34,7 +34,6 @@ from app.domain.ledger.models import (
 )
 from app.domain.orders.models import Order, OrderLine
 
-WINDOW = timedelta(days=90)
 # So many days of the calendar stand alone; what becomes payable after them is one sum.
 CALENDAR_DAYS = 15
 SUBJECT = "commissions"
@@ -220,16 +219,6 @@ def find(distributor_id: int, commission_id: int) -> Commission:
     return found
 
 
-def attribution_of(order_id: int) -> tuple[Attribution, int | None] | None:
-    """Why an order is whose it is, and the version of the plan that it earns by."""
-    row = session.execute(
-        sa.select(Attribution, Plan.version)
-        .outerjoin(Plan, Plan.id == Attribution.plan_id)
-        .where(Attribution.order_id == order_id)
-    ).one_or_none()
-    return (row[0], row[1]) if row is not None else None
-
-
 def postings(commission_id: int, distributor: Distributor) -> list[Posting]:
     """What the books say of one commission on her two accounts, in the order it was booked."""
     to_payable = LedgerAccount.code == _payable(distributor)
@@ -260,27 +249,9 @@ def team(distributor_id: int) -> sa.Select[Distributor]:
     )
 
 
-def net_sales(distributor_ids: Sequence[int], now: datetime) -> dict[int, int]:
-    """What each sold and was delivered in the last 90 days, less what was refunded of it.
-
-    Without the orders that earn nothing, as tiers count it; who sold nothing is left out.
-    """
-    rows = session.execute(
-        sa.select(Attribution.distributor_id, sa.func.sum(OrderLine.amount - OrderLine.refunded))
-        .join(OrderLine, OrderLine.order_id == Attribution.order_id)
-        .where(
-            Attribution.distributor_id.in_(distributor_ids),
-            OrderLine.delivered_at >= now - WINDOW,
-            Attribution.earns_nothing_because == "",
-        )
-        .group_by(Attribution.distributor_id)
-    )
-    return {distributor_id: int(amount) for distributor_id, amount in rows}
-
-
 def progress(distributor: Distributor, now: datetime) -> Progress:
     """Where she stands on the way to the next tier."""
-    sales = net_sales([distributor.id], now).get(distributor.id, 0)
+    sales = tiers.net_sales(now - tiers.WINDOW, [distributor.id]).get(distributor.id, 0)
     above = session.scalars(
         sa.select(Tier)
         .where(Tier.threshold > distributor.tier.threshold)

@@ -202,9 +202,10 @@ class Plan(db.Model):
     state: Mapped[PlanState] = mapped_column(default=PlanState.DRAFT)
     note: Mapped[str] = mapped_column(default="")
     max_depth: Mapped[int] = mapped_column(default=1)
-    # Who read and accepted the text about two levels, and the text itself.
+    # Who read and accepted the text about two levels, the text itself, and when.
     depth_accepted_by: Mapped[str] = mapped_column(default="")
     depth_accepted_text: Mapped[str] = mapped_column(default="")
+    depth_accepted_at: Mapped[datetime | None]
     pool_max_bp: Mapped[int] = mapped_column(default=3000)
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -303,12 +304,21 @@ class Commission(db.Model):
     """What one level earns on one order line; minor units of the order's currency.
 
     `amount` is the rule's arithmetic on `base`, what was really paid for the line; `reversed` is
-    what refunds took back of it, so `amount − reversed` is what she keeps.
+    what refunds took back of it, so `amount − reversed` is what she keeps. When staff find that
+    the order is somebody else's, nothing of hers stands: `handed_over_at` says since when.
     """
 
     __tablename__ = "commissions"
     __table_args__ = (
-        sa.UniqueConstraint("order_line_id", "level"),
+        sa.Index(
+            "uq_commissions_one_standing",
+            "order_line_id",
+            "level",
+            unique=True,
+            postgresql_where=sa.text("handed_over_at IS NULL"),
+            sqlite_where=sa.text("handed_over_at IS NULL"),
+        ),
+        sa.CheckConstraint("handed_over_at IS NULL OR reversed = amount", name="handed_over_whole"),
         sa.CheckConstraint(f"level BETWEEN 1 AND {MAX_DEPTH}", name="level_within_the_law"),
         sa.CheckConstraint("base >= 0 AND amount >= 0", name="not_negative"),
         sa.CheckConstraint("reversed BETWEEN 0 AND amount", name="reversed_within_amount"),
@@ -316,6 +326,8 @@ class Commission(db.Model):
         # What she earned today, and last.
         sa.Index("ix_commissions_earned", "distributor_id", "earned_at"),
         sa.Index("ix_commissions_order", "order_id"),
+        # What a rule with a monthly cap has given her this month.
+        sa.Index("ix_commissions_of_rule", "distributor_id", "rule_id", "created_at"),
         sa.Index(
             "ix_commissions_holding",
             "eligible_at",
@@ -373,6 +385,7 @@ class Commission(db.Model):
     earned_at: Mapped[datetime | None]
     eligible_at: Mapped[datetime | None]
     payable_at: Mapped[datetime | None]
+    handed_over_at: Mapped[datetime | None]
 
     distributor: Mapped[Distributor] = relationship()
     order: Mapped[Order] = relationship()

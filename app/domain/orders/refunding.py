@@ -12,7 +12,7 @@ from app.core.outbox import later
 from app.core.states import move
 from app.domain.catalog.models import ProductKind
 from app.domain.ledger import service as ledger
-from app.domain.orders import queries, telling
+from app.domain.orders import attributed, queries, telling
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -74,6 +74,7 @@ def _refund_line(order: Order, line: OrderLine, amount: int, reason: str) -> Ref
         currency=order.currency,
     )
     audit.record("order.refund", "orders", order.id, reason=reason.strip(), amount=amount)
+    attributed.changed(order, "refunded", refund.id)
     return refund
 
 

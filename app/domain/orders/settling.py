@@ -14,7 +14,7 @@ from app.core.db import session
 from app.core.states import move
 from app.domain.catalog.models import ProductKind
 from app.domain.ledger import service as ledger
-from app.domain.orders import queries, telling
+from app.domain.orders import attributed, queries, telling
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -123,6 +123,7 @@ def _take(order: Order, payment: Payment, today: date, now: datetime) -> Verdict
     deliver_or_ask_again(order, today)
     if order.state != OrderState.DELIVERED:
         telling.paid(order)
+        attributed.changed(order, "paid", payment.id)
     return Verdict.PAID
 
 
@@ -224,6 +225,7 @@ def _complete(order: Order, line: OrderLine) -> None:
         {"deferred": earned, "sales": -earned},
         currency=order.currency,
     )
+    attributed.changed(order, "delivered", line.id)
 
 
 def _finish(order: Order) -> None:

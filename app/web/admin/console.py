@@ -45,6 +45,8 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         (
             Place(N_("分销商"), "send", "admin.distributors.index", "channels.read"),
             Place(N_("等级"), "tag", "admin.tiers.index", "channels.read"),
+            Place(N_("佣金"), "wallet-minimal", "admin.commissions.index", "channels.read"),
+            Place(N_("佣金方案"), "layout-grid", "admin.plans.index", "channels.read"),
         ),
     ),
     (

@@ -27,7 +27,7 @@ BIND_WORDS = {
     "days365": N_("下单后绑定 365 天"),
 }
 TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies", "bind_mode")
-NUMBERS = ("hold_minutes", "low_stock_at", "attribution_days")
+NUMBERS = ("hold_minutes", "low_stock_at", "attribution_days", "commission_holding_days")
 SWITCHES = ("messages",)
 
 

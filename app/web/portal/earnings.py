@@ -1,11 +1,12 @@
 """What was earned: the list by state and day, and one commission with everything behind it."""
 
 from flask import Blueprint, Response
+from flask_babel import gettext as _
 
 from app.core.errors import N_
-from app.domain.channels import figures
+from app.domain.channels import attribution, figures
 from app.domain.channels.models import Commission
-from app.web import commission_words, state_words
+from app.web import attribution_words, commission_words, state_words
 from app.web.access import signed_in
 from app.web.admin.listing import Choice, Days, Listing, Sort
 from app.web.portal.holder import earner
@@ -45,10 +46,20 @@ def show(commission_id: int) -> Response:
     return render(
         "portal/earnings/show.html",
         commission=found,
-        reasons=commission_words.reasons(figures.attribution_of(found.order_id), found.level),
-        steps=commission_words.steps(found),
+        reasons=_reasons(found),
+        steps=commission_words.steps(found.trace),
         postings=[
-            (posting, commission_words.posting(posting))
+            (posting, _(commission_words.POSTINGS[posting.kind]))
             for posting in figures.postings(found.id, seller)
         ],
     )
+
+
+def _reasons(one: Commission) -> list[str]:
+    """Why it is hers, a sentence each; whose order it is concerns only her who earns by it first."""
+    if one.level > 1:
+        return [_("订单是你团队成员的，按第 %(level)s 级计算", level=one.level)]
+    found = attribution.of_order(one.order_id)
+    # What was corrected since is another's and says nothing of her.
+    is_hers = found is not None and found.distributor_id == one.distributor_id
+    return attribution_words.sentences(found) if found is not None and is_hers else []

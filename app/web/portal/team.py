@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 from app.core import clock
 from app.core.errors import N_
-from app.domain.channels import figures
+from app.domain.channels import figures, tiers
 from app.domain.channels.models import Distributor
 from app.web.access import signed_in
 from app.web.admin.listing import Listing, Sort
@@ -26,7 +26,7 @@ def index() -> Response:
         figures.team(distributor().id),
         "portal/team/index.html",
         beside=lambda rows: {
-            "sales": figures.net_sales([one.id for one in rows], clock.now()),
+            "sales": tiers.net_sales(clock.now() - tiers.WINDOW, [one.id for one in rows]),
             "names": {one.id: masked(one.name) for one in rows},
         },
         pays_two_levels=figures.pays_two_levels(),
