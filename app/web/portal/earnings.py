@@ -56,7 +56,7 @@ def show(commission_id: int) -> Response:
 
 
 def _reasons(one: Commission) -> list[str]:
-    """Why it is hers, a sentence each; whose order it is concerns only her who earns by it first."""
+    """Why it is hers, a sentence each; the evidence is told to her whose order it is."""
     if one.level > 1:
         return [_("订单是你团队成员的，按第 %(level)s 级计算", level=one.level)]
     found = attribution.of_order(one.order_id)
