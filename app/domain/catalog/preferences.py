@@ -37,6 +37,13 @@ class Preferences:
     # What support says often, one a line.
     canned_replies: str = ""
     messages: bool = True
+    # Withdrawals, in minor units: the least, the fee for each, what one distributor may ask for on
+    # a day, and above which amount two members of staff have to look.
+    payout_minimum: int = 1000
+    payout_fee: int = 0
+    payout_daily_count: int = 3
+    payout_daily_amount: int = 5_000_000
+    payout_check_above: int = 500_000
 
 
 DEFAULTS = Preferences()
@@ -121,6 +128,22 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
         yield Refusal(N_("要在 5 到 120 分钟之间"), field="hold_minutes")
     if not 0 <= wanted.low_stock_at <= 100_000:
         yield Refusal(N_("要在 0 到 100,000 之间"), field="low_stock_at")
+    yield from _payout_faults(wanted)
+
+
+def _payout_faults(wanted: Preferences) -> Iterator[Refusal]:
+    if not 100 <= wanted.payout_minimum <= 1_000_000:
+        yield Refusal(N_("最低提现要在 1 到 10,000 元之间"), field="payout_minimum")
+    # With a tax of at most 40 % something is left to pay whatever is asked for.
+    if not 0 <= wanted.payout_fee * 2 <= wanted.payout_minimum:
+        yield Refusal(N_("手续费不能超过最低提现金额的一半"), field="payout_fee")
+    if not 1 <= wanted.payout_daily_count <= 100:
+        yield Refusal(N_("要在 1 到 100 次之间"), field="payout_daily_count")
+    if not wanted.payout_minimum <= wanted.payout_daily_amount <= 10**10:
+        yield Refusal(N_("不能低于最低提现金额"), field="payout_daily_amount")
+    # Never off: whoever may raise it without limit could pay herself alone.
+    if not 0 <= wanted.payout_check_above <= 5_000_000:
+        yield Refusal(N_("要在 0 到 50,000 元之间"), field="payout_check_above")
 
 
 def forget() -> None:

@@ -23,6 +23,10 @@ INVARIANTS = {
     "every open payment is watched": N_("每笔进行中的付款都有人盯着"),
     "every message under way is carried on": N_("每条没发完的消息都有人盯着"),
     "waiting commissions are booked as they stand": N_("待结算的佣金与账目一致"),
+    "no withdrawal is paid twice": N_("没有一笔提现付了两次"),
+    "each withdrawal adds up": N_("每笔提现都等于税、手续费与实付之和"),
+    "open withdrawals are booked as they stand": N_("未完成的提现与账目一致"),
+    "every payout under way is carried on": N_("每笔进行中的打款都有人盯着"),
     "codes open under what they are bound to": N_("卡密都能按其归属解开（抽查）"),
     "no work is overdue": N_("没有逾期的后台任务"),
 }
