@@ -211,8 +211,6 @@ def paying_through(provider: Provider) -> Iterator[None]:
         payouts._providers.update(before)
 
 
-
-
 def fresh_holder(distributor_id: int) -> Distributor:
     """The distributor as the database has her now."""
     session.rollback()

@@ -34,7 +34,7 @@ def withdrawals_are_paid_once(_full: bool) -> tuple[int, int]:
 
 
 def withdrawals_add_up(_full: bool) -> tuple[int, int]:
-    """gross = tax + fee + net, no more commission in it than its gross, and each as it is booked."""
+    """gross = tax + fee + net, no more commission in it than its gross, and booked like that."""
     claimed = (
         sa.select(WithdrawalItem.withdrawal_id, sa.func.sum(WithdrawalItem.amount).label("amount"))
         .group_by(WithdrawalItem.withdrawal_id)

@@ -19,6 +19,7 @@ from app.web import (
 from app.web.account import account
 from app.web.admin import admin
 from app.web.hooks import hooks
+from app.web.portal import portal
 from app.web.redeem import redeem
 from app.web.shop import shop
 
@@ -42,5 +43,5 @@ def init_app(app: Flask, settings: Settings) -> None:
     parts = (security, translation, access, assets, filters, state_words, limits, errors)
     for part in parts:
         part.init_app(app)
-    for face in (shop, redeem, account, admin, hooks, ops.ops):
+    for face in (shop, redeem, account, portal, admin, hooks, ops.ops):
         app.register_blueprint(face)

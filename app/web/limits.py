@@ -28,6 +28,7 @@ LIMITS = {
     "correct_account": "60 per hour",
     "redeem": "120 per 10 minutes",
     "sign_in": "60 per minute",
+    "withdraw": "60 per hour",
     "registration": "60 per hour",
 }
 

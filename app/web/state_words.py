@@ -96,6 +96,21 @@ LOOKS: dict[str, dict[str, Look]] = {
         "refused": Look(N_("没有发出"), "bad", "ban"),
         "unknown": Look(N_("不确定是否发出"), "wait", "circle-help"),
     },
+    "withdrawal": {
+        "requested": Look(N_("待审核"), "wait"),
+        "approved": Look(N_("待打款"), "info", "circle-check"),
+        "paying": Look(N_("打款中"), "info", "loader-circle"),
+        "awaiting_payee": Look(N_("待确认收款"), "wait", "user"),
+        "unknown": Look(N_("结果未知"), "wait", "circle-help"),
+        "paid": Look(N_("已打款"), "good"),
+        "returned": Look(N_("已退票"), "bad", "undo-2"),
+        "refused": Look(N_("未打款"), "neutral", "ban"),
+    },
+    "payout_account_kind": {
+        "bank_card": Look(N_("银行卡"), "neutral"),
+        "alipay": Look(N_("支付宝"), "neutral"),
+        "company": Look(N_("公司账户"), "neutral"),
+    },
     "statement_row": {
         "matched": Look(N_("一致"), "good"),
         "differs": Look(N_("有差异"), "bad"),

@@ -14,8 +14,8 @@ from app.core.states import move
 from app.domain.payouts import paying, queries, tax
 from app.domain.payouts.models import (
     AccountState,
-    PayoutBatch,
     PayoutAccount,
+    PayoutBatch,
     Withdrawal,
     WithdrawalState,
 )
@@ -54,7 +54,9 @@ def gather(method: str) -> PayoutBatch:
     if not taken:
         raise Conflict(N_("现在没有可以这样打款的提现"))
     now = clock.now()
-    batch = PayoutBatch(number=ids.number(now, 13), method=method, created_by=actor(), created_at=now)
+    batch = PayoutBatch(
+        number=ids.number(now, 13), method=method, created_by=actor(), created_at=now
+    )
     session.add(batch)
     session.flush()
     for withdrawal in taken:

@@ -20,7 +20,7 @@ CHUNK = 500
 
 
 def claim(withdrawal: Withdrawal) -> None:
-    """Claim the oldest payable commissions up to its gross; the caller has locked its distributor."""
+    """Claim the oldest payable commissions up to its gross; its distributor is locked."""
     items, whole, wanted = [], [], withdrawal.gross
     for commission_id, _kept, free in queries.claimable(withdrawal.distributor_id):
         if not wanted:

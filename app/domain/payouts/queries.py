@@ -15,8 +15,8 @@ from app.domain.channels.models import Commission, CommissionState, Distributor
 from app.domain.ledger.models import LedgerAccount, LedgerBalance
 from app.domain.payouts.models import (
     AccountState,
-    PayoutBatch,
     PayoutAccount,
+    PayoutBatch,
     Withdrawal,
     WithdrawalItem,
     WithdrawalState,
