@@ -103,7 +103,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         "awaiting_payee": Look(N_("待确认收款"), "wait", "user"),
         "unknown": Look(N_("结果未知"), "wait", "circle-help"),
         "paid": Look(N_("已打款"), "good"),
-        "returned": Look(N_("已退票"), "bad", "undo-2"),
+        "returned": Look(N_("已退回"), "bad", "undo-2"),
         "refused": Look(N_("未打款"), "neutral", "ban"),
     },
     "payout_account_kind": {

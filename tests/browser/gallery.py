@@ -30,6 +30,7 @@ NO_PAGES = {
     "show_health",
     "show_readiness",
     "show_refused",
+    "show_file",
 }
 # Whom a page is for, where the part of the shop it belongs to does not say it.
 DOORS = {

@@ -38,7 +38,7 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
-from tests import factories, people
+from tests import factories, paying_out, people
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
@@ -112,6 +112,7 @@ def furnish(app: Flask) -> House:
     add_orders(made, product, buyer)
     add_pass(made, buyer)
     add_recharge(made, buyer)
+    add_payouts(made, buyer)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -210,6 +211,22 @@ def add_recharge(house: House, buyer: Person) -> None:
         "slug": provider.slug,
         "shop.recharge_accounts.number": placed.order.number,
         "shop.recharge_accounts.line_id": line.id,
+    }
+
+
+def add_payouts(house: House, buyer: Person) -> None:
+    """The holder sells, has asked for one withdrawal, and another is in a batch for the bank."""
+    holder = paying_out.make_distributor(person=buyer, payable=100_000)
+    account = paying_out.add_account(holder, paying_out.BANK)
+    paying_out.approve(paying_out.ask(holder, 20_000, account))
+    batch = paying_out.submit("bank_file")
+    asked = paying_out.ask(holder, 30_000, account)
+    house.values |= {
+        "portal.withdrawals.number": asked.number,
+        "portal.payout_accounts.uid": account.uid,
+        "admin.withdrawals.number": asked.number,
+        "admin.payouts.number": batch.number,
+        "method": "alipay",
     }
 
 

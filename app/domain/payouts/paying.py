@@ -185,6 +185,15 @@ def _when_next(withdrawal: Withdrawal) -> datetime | None:
     return None
 
 
+def take_notice(method: str, number: str, result: Result) -> bool:
+    """A genuine callback: settle what it speaks of; False when it is about nothing of ours."""
+    withdrawal = queries.find_by_number(number)
+    if withdrawal is None or withdrawal.method != method or not withdrawal.tries:
+        return False
+    take(withdrawal.id, withdrawal.tries, result)
+    return True
+
+
 def confirm_by_hand(withdrawal_id: int, reference: str) -> None:
     """Staff paid it themselves and say under which reference; raises Refusal, Conflict."""
     if len(reference.strip()) < REFERENCE_LEAST:

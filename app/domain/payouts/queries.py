@@ -48,6 +48,11 @@ def find(number: str) -> Withdrawal:
     return _one(sa.select(Withdrawal).where(Withdrawal.number == number))
 
 
+def find_by_number(number: str) -> Withdrawal | None:
+    """For a channel, which may speak of what is not ours."""
+    return session.scalar(sa.select(Withdrawal).where(Withdrawal.number == number))
+
+
 def find_for(distributor_id: int, number: str) -> Withdrawal:
     """Hers alone; somebody else's looks like none at all."""
     return _one(

@@ -14,6 +14,7 @@ from app.web.admin import (
     imports,
     offers,
     orders,
+    payouts,
     people,
     policies,
     products,
@@ -27,6 +28,7 @@ from app.web.admin import (
     solutions,
     statements,
     step_up,
+    withdrawals,
 )
 
 admin = Blueprint("admin", __name__)
@@ -46,6 +48,8 @@ for part in (
     recharges,
     providers,
     statements,
+    withdrawals,
+    payouts,
     categories,
     batches,
     imports,

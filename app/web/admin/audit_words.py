@@ -36,6 +36,14 @@ ACTIONS = {
     "payment.confirm": N_("确认到账"),
     "payment.suspense": N_("款项待处理"),
     "payment.ignored": N_("渠道通知未入账"),
+    "payout_account.add": N_("添加收款账户"),
+    "payout_account.default": N_("更换默认收款账户"),
+    "payout_account.retire": N_("停用收款账户"),
+    "payout_batch.file": N_("下载银行代发文件"),
+    "payout_batch.gather": N_("生成打款批次"),
+    "payout_batch.results": N_("导入银行结果"),
+    "payout_batch.submit": N_("提交打款批次"),
+    "payout_batch.take_out": N_("从批次中取出"),
     "people.export": N_("导出成员"),
     "person.disable": N_("停用账号"),
     "person.enable": N_("恢复账号"),
@@ -77,6 +85,14 @@ ACTIONS = {
     "statement-rows.export": N_("导出对账差异"),
     "statement.settle": N_("处理对账差异"),
     "statement.take": N_("导入供应商对账单"),
+    "withdrawal.approve": N_("通过提现"),
+    "withdrawal.check": N_("初审提现"),
+    "withdrawal.confirm": N_("登记已打款"),
+    "withdrawal.contradiction": N_("渠道前后说法不一"),
+    "withdrawal.pay_again": N_("重新打款"),
+    "withdrawal.refuse": N_("拒绝提现"),
+    "withdrawal.return": N_("登记退回"),
+    "withdrawals.export": N_("导出提现"),
 }
 
 SUBJECTS = {
@@ -88,6 +104,8 @@ SUBJECTS = {
     "batches": N_("批次"),
     "codes": N_("卡密"),
     "imports": N_("导入"),
+    "payout_accounts": N_("收款账户"),
+    "payout_batches": N_("打款批次"),
     "people": N_("账号"),
     "preferences": N_("店铺设置"),
     "recharge_providers": N_("供应商"),
@@ -96,6 +114,7 @@ SUBJECTS = {
     "statement-rows": N_("对账差异"),
     "reveals": N_("卡密查看记录"),
     "outbox": N_("后台任务"),
+    "withdrawals": N_("提现"),
     "audit": N_("操作日志"),
 }
 

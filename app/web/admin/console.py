@@ -41,6 +41,13 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        N_("分销"),
+        (
+            Place(N_("提现"), "wallet-cards", "admin.withdrawals.index", "payouts.read"),
+            Place(N_("打款批次"), "send", "admin.payouts.index", "payouts.read"),
+        ),
+    ),
+    (
         N_("卡密"),
         (
             Place(N_("批次"), "layers", "admin.batches.index", "codes.view"),

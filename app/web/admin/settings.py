@@ -8,6 +8,7 @@ from app.core.errors import N_, Refusal
 from app.domain.catalog import preferences
 from app.providers import messages
 from app.web.access import staff
+from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.render import render
 
@@ -24,6 +25,7 @@ ACCENT_WORDS = {
 TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies")
 NUMBERS = ("hold_minutes", "low_stock_at")
 SWITCHES = ("messages",)
+PAYOUT_AMOUNTS = ("payout_minimum", "payout_fee", "payout_daily_amount", "payout_check_above")
 
 
 @routes.get("/admin/settings")
@@ -55,6 +57,21 @@ def update_bank_account() -> Response:
     """Where buyers transfer their money to: whoever changes it must be who they say."""
     text = request.form.get("bank_account", "").replace("\r\n", "\n").replace("\0", "").strip()
     return _change({"bank_account": text})
+
+
+@routes.post("/admin/settings/payouts")
+@staff("settings.change", step_up=True)
+def update_payouts() -> Response:
+    """The limits of withdrawals, amounts in yuan."""
+    typed = Typed(request.form)
+    wanted: dict[str, object] = {name: typed.money(name) for name in PAYOUT_AMOUNTS}
+    wanted["payout_daily_count"] = typed.whole("payout_daily_count")
+    for name, value in wanted.items():
+        if value is None:
+            typed.errors.setdefault(name, _("请填写数字"))
+    if typed.errors:
+        return _page({name: typed.text(name) for name in wanted}, typed.errors, 422)
+    return _change(wanted)
 
 
 def _change(wanted: dict[str, object]) -> Response:

@@ -27,6 +27,7 @@ from app.domain.orders.models import (
     Refund,
     RefundState,
 )
+from app.domain.payouts.models import Withdrawal, WithdrawalState
 from app.domain.recharges.models import (
     Attempt,
     Recharge,
@@ -174,6 +175,9 @@ def _counts() -> dict[str, int]:
     counts["statements"] = _count(
         sa.select(StatementRow.id).where(StatementRow.state == StatementRowState.DIFFERS)
     )
+    counts["withdrawals"] = _withdrawals(WithdrawalState.REQUESTED)
+    counts["payouts"] = _withdrawals(WithdrawalState.APPROVED)
+    counts["returned"] = _withdrawals(WithdrawalState.RETURNED)
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -217,9 +221,29 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
                 "wait",
             ),
         ),
+        *_of_payouts(counts),
         ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
         ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
     ]
+
+
+def _of_payouts(counts: dict[str, int]) -> list[tuple[str, Task]]:
+    def url(state: WithdrawalState) -> str:
+        return url_for("admin.withdrawals.index", state=state)
+
+    review, back = url(WithdrawalState.REQUESTED), url(WithdrawalState.RETURNED)
+    return [
+        ("payouts.review", Task(_("待审核的提现"), counts["withdrawals"], review, "wait")),
+        (
+            "payouts.pay",
+            Task(_("待打款的提现"), counts["payouts"], url_for("admin.payouts.index"), "wait"),
+        ),
+        ("payouts.pay", Task(_("被退回的提现"), counts["returned"], back, "bad")),
+    ]
+
+
+def _withdrawals(state: WithdrawalState) -> int:
+    return _count(sa.select(Withdrawal.id).where(Withdrawal.state == state))
 
 
 def _channels_by_hand() -> list[str]:
