@@ -161,6 +161,8 @@ class Settings:
             return
         if is_open:
             yield "ALIPAY_URL must be https:// unless it is on this machine"
+        if self.is_production and urlsplit(self.alipay_url).hostname in LOOPBACK:
+            yield "ALIPAY_URL must not be on this machine in production: it pays play money"
         if not self.alipay_app_id:
             yield "ALIPAY_URL needs ALIPAY_APP_ID"
         for name, text, is_key in (

@@ -6,7 +6,9 @@ from app.core.db import session
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Category, Product
+from app.domain.channels.models import Distributor
 from app.domain.orders.models import OrderLine, Problem, Refund
+from app.domain.payouts.models import PayoutAccount, Withdrawal
 from app.domain.vault.models import Batch, Import
 
 LATIN = "Pneumonoultramicroscopicsilicovolcanoconiosis" * 4
@@ -24,6 +26,11 @@ NAMES = (
     (Person.name, 30),
     (Problem.text, 180),
     (Refund.reason, 180),
+    (Distributor.name, 30),
+    (PayoutAccount.bank, 60),
+    (PayoutAccount.branch, 60),
+    (Withdrawal.reason, 180),
+    (Withdrawal.reference, 60),
 )
 
 

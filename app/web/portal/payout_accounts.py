@@ -13,7 +13,7 @@ from app.domain.accounts import signing_in
 from app.domain.payouts import accounts, queries
 from app.domain.payouts.models import AccountKind
 from app.domain.payouts.rules import AccountFields
-from app.web import limits, visitor
+from app.web import limits, state_words, visitor
 from app.web.access import signed_in
 from app.web.admin.typed import Typed
 from app.web.errors import words
@@ -24,6 +24,8 @@ routes = Blueprint("payout_accounts", __name__)
 
 # Never given back to the page.
 SECRETS = ("current", "totp")
+# The most usual first.
+KINDS = (AccountKind.ALIPAY, AccountKind.BANK_CARD, AccountKind.COMPANY)
 
 
 @routes.get("/portal/payout-accounts")
@@ -104,11 +106,20 @@ def _kind(typed: Typed) -> AccountKind:
 
 
 def _form(typed: Typed, status: int = 200) -> Response:
-    distributor()
+    holder, kind = distributor(), _kind(typed)
     return render(
         "portal/payout_accounts/new.html",
         status=status,
-        kind=str(_kind(typed)),
+        kind=str(kind),
+        kinds=[
+            (
+                state_words.word("payout_account_kind", one),
+                url_for("portal.payout_accounts.new", kind=one),
+                one == kind,
+            )
+            for one in KINDS
+        ],
+        has_code=holder.person.totp_sealed is not None,
         typed=typed.texts,
         errors=typed.errors,
     )
