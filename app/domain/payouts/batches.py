@@ -25,6 +25,8 @@ from app.providers.payouts.interface import UnknownProvider
 
 # As many as banks take in one file.
 MOST = 500
+# Where staff have brought what came back.
+AFTER_RETURN = (WithdrawalState.APPROVED, WithdrawalState.REFUSED)
 
 
 @dataclass(frozen=True)
@@ -171,12 +173,13 @@ def take_results(batch_id: int, rows: Sequence[ResultRow]) -> tuple[int, int]:
 
 def _take_row(withdrawal: Withdrawal, row: ResultRow) -> bool:
     ends = WithdrawalState.PAID if row.is_paid else WithdrawalState.RETURNED
-    if withdrawal.state == ends or withdrawal.state not in withdrawal.MOVES:
+    is_taken = withdrawal.state == ends or (not row.is_paid and withdrawal.state in AFTER_RETURN)
+    if is_taken:
         return False
     if ends not in withdrawal.MOVES[withdrawal.state]:
         raise Refusal(N_("第 %(line)s 行的提现已经有别的结果"), field="file", line=row.line)
     if row.is_paid:
-        paying.confirm_by_hand(withdrawal.id, row.reference or f"{withdrawal.number}")
+        paying.confirm_by_hand(withdrawal.id, row.reference or withdrawal.number)
     else:
         paying.return_by_hand(withdrawal.id, row.reason or "returned by the bank")
     return True

@@ -114,7 +114,7 @@ def cancel(distributor_id: int, number: str) -> None:
     withdrawal = queries.lock(queries.find_for(distributor_id, number).id)
     if withdrawal.state != WithdrawalState.REQUESTED:
         raise Conflict(N_("这笔提现已经审核，不能撤回了"))
-    _give_back(withdrawal, "cancelled by the distributor")
+    _give_back(withdrawal)
 
 
 def approve(withdrawal_id: int) -> bool:
@@ -156,7 +156,7 @@ def refuse(withdrawal_id: int, reason: str) -> None:
     _give_back(withdrawal, reason.strip())
 
 
-def _give_back(withdrawal: Withdrawal, reason: str) -> None:
+def _give_back(withdrawal: Withdrawal, reason: str = "") -> None:
     move(withdrawal, WithdrawalState.REFUSED, reason)
     withdrawal.reason = reason
     withdrawal.settled_at = clock.now()

@@ -125,7 +125,7 @@ def create_return(number: str) -> Response:
 
 
 @routes.post("/admin/withdrawals/<number>/query")
-@staff("payouts.read")
+@staff("payouts.pay")
 def create_query(number: str) -> Response:
     return _act(number, lambda one, _why: paying.ask_now(one), _("已向渠道查询，结果稍后显示"))
 

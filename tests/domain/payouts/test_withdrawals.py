@@ -16,8 +16,9 @@ from app.core.errors import Conflict, NotFound, Refusal
 from app.domain.catalog import preferences
 from app.domain.channels.models import Commission, CommissionState, DistributorState
 from app.domain.ledger.models import LedgerAccount, LedgerBalance
-from app.domain.payouts import accounts, batches, paying, queries, withdrawals
+from app.domain.payouts import accounts, batches, paying, queries, tax, withdrawals
 from app.domain.payouts.models import AccountState, Withdrawal, WithdrawalState
+from app.domain.payouts.tax import Withholding
 from app.domain.payouts.withdrawals import Wish
 from app.providers.payouts.bank_file import ResultRow
 from app.providers.payouts.interface import Outcome, Result
@@ -317,6 +318,35 @@ def test_an_account_is_new_once_and_never_changed(payer: ObedientPayer) -> None:
     with pytest.raises(Refusal, match="已停用"):
         paying_out.ask(holder, 1000, session.merge(account))
     assert session.merge(account).state == AccountState.RETIRED
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_withheld_is_booked_and_comes_back(
+    payer: ObedientPayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tax of the moment of submission; one that may not be paid is put back, and says why."""
+    holder, other = (paying_out.make_distributor(payable=400_000) for _ in range(2))
+
+    def withhold(withdrawal: Withdrawal) -> Withholding:
+        if withdrawal.distributor_id == other.id:
+            raise Refusal("请先上传发票")
+        return Withholding(withdrawal.gross, 64_000, "per_month", [["20 %", 64_000]])
+
+    monkeypatch.setattr(tax, "withhold", withhold)
+    for one in (holder, other):
+        paying_out.approve(paying_out.ask(one, 400_000, paying_out.add_account(one)))
+    paying_out.submit("alipay")
+    factories.work()
+
+    paid, kept = (queries.list_of(one.id)[0] for one in (holder, other))
+    assert (paid.state, paid.gross, paid.tax, paid.net) == (S.PAID, 400_000, 64_000, 336_000)
+    assert (paid.tax_method, paid.tax_trace) == ("per_month", [["20 %", 64_000]])
+    assert (kept.state, kept.batch_id, kept.reason) == (S.APPROVED, None, "请先上传发票")
+    assert (balance("tax_withheld"), balance("channel:alipay")) == (-64_000, -336_000)
+    payer.answers = [Result(Outcome.RETURNED)]
+    work_in(timedelta(days=1, hours=1))
+    assert (balance("tax_withheld"), balance("channel:alipay")) == (0, 0)
+    assert paying_out.balances(holder) == (0, 400_000)
 
 
 def test_the_last_fen_is_withdrawn_once(app: Flask) -> None:
