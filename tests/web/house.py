@@ -218,7 +218,7 @@ def add_payouts(house: House, buyer: Person) -> None:
     """The holder sells, has asked for one withdrawal, and another is in a batch for the bank."""
     holder = paying_out.make_distributor(person=buyer, payable=100_000)
     account = paying_out.add_account(holder, paying_out.BANK)
-    paying_out.approve(paying_out.ask(holder, 20_000, account))
+    paying = paying_out.approve(paying_out.ask(holder, 20_000, account)).number
     batch = paying_out.submit("bank_file")
     asked = paying_out.ask(holder, 30_000, account)
     house.values |= {
@@ -226,6 +226,7 @@ def add_payouts(house: House, buyer: Person) -> None:
         "portal.payout_accounts.uid": account.uid,
         "admin.withdrawals.number": asked.number,
         "admin.payouts.number": batch.number,
+        "paying": paying,
         "method": "alipay",
     }
 
