@@ -1,0 +1,1 @@
+"""A statement on paper: its content becomes bytes of a PDF, a spreadsheet, a package. No session."""
