@@ -22,9 +22,11 @@ from app.domain.channels.models import (
 from app.domain.ledger import service as ledger
 from app.domain.orders import queries as orders
 from app.domain.orders.models import Order
-from app.domain.payouts import accounts, batches, queries, withdrawals
+from app.domain.payouts import accounts, batches, queries, tax_profiles, withdrawals
 from app.domain.payouts.models import AccountKind, PayoutAccount, PayoutBatch, Withdrawal
+from app.domain.payouts.paper_models import IdentityKind, TaxProfile
 from app.domain.payouts.rules import AccountFields
+from app.domain.payouts.tax_profiles import ProfileFields
 from app.domain.payouts.withdrawals import Wish
 from app.providers import payouts
 from app.providers.callbacks import Callback, Forged, Reply
@@ -37,6 +39,7 @@ BANK = AccountFields(AccountKind.BANK_CARD, "李小岚", CARD, "招商银行")
 COMPANY = AccountFields(
     AccountKind.COMPANY, "上海小岚贸易有限公司", "310066661018800012345", "交通银行", "上海静安支行"
 )
+COMPANY_CODE = "91110108551385082Q"
 _numbers = itertools.count(1)
 
 
@@ -63,9 +66,30 @@ def make_distributor(person: Person | None = None, payable: int = 0) -> Distribu
         return made
 
     made = transaction(make)
+    enter_profile(made, resident(number))
     if payable:
         credit(made, payable)
     return made
+
+
+def resident(number: int) -> ProfileFields:
+    """Somebody who lives here, with a number of her own that has its check digit."""
+    digits = f"11010519{50 + number // 999 % 50}1231{number % 999:03d}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+    return ProfileFields(IdentityKind.RESIDENT_ID, "李小岚", digits + "10X98765432"[total % 11])
+
+
+def enter_profile(holder: Distributor, fields: ProfileFields) -> TaxProfile:
+    """Her tax profile from now on."""
+    holder_id = holder.id
+    return transaction(lambda: tax_profiles.enter(holder_id, fields))
+
+
+def enter_company(holder: Distributor, code: str = COMPANY_CODE) -> TaxProfile:
+    """She is a company, which sends invoices."""
+    fields = ProfileFields(IdentityKind.CREDIT_CODE, "上海小岚贸易有限公司", code)
+    return enter_profile(holder, fields)
 
 
 def credit(holder: Distributor, amount: int) -> None:

@@ -12,11 +12,18 @@ import sqlalchemy as sa
 from app.core import audit, clock
 from app.core.db import after_commit, is_in_unit, require_transaction, session
 from app.core.errors import N_, Refusal
+from app.core.identity_numbers import is_credit_code
 from app.domain.catalog.models import Preference
 
 ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
 NAME_LENGTH = 30
-TEXT_LENGTHS = {"support": 500, "announcement": 500, "bank_account": 500, "canned_replies": 4000}
+TEXT_LENGTHS = {
+    "support": 500,
+    "announcement": 500,
+    "bank_account": 500,
+    "canned_replies": 4000,
+    "payer_name": 60,
+}
 # Long enough that a page costs no query, short enough that nobody waits for a change to show.
 FRESH_FOR = 2.0
 
@@ -44,6 +51,14 @@ class Preferences:
     payout_daily_count: int = 3
     payout_daily_amount: int = 5_000_000
     payout_check_above: int = 500_000
+    # Who pays, as it stands on settlement statements: the company's registered name and its
+    # unified social credit code. Without a name it is the shop's.
+    payer_name: str = ""
+    payer_code: str = ""
+    # Whether the shop is a platform by law, whose sellers are taxed over the year (公告2025年第16号);
+    # and whether their count of months begins again after a month without income.
+    is_platform: bool = False
+    tax_gap_restarts: bool = True
 
 
 DEFAULTS = Preferences()
@@ -128,6 +143,8 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
         yield Refusal(N_("要在 5 到 120 分钟之间"), field="hold_minutes")
     if not 0 <= wanted.low_stock_at <= 100_000:
         yield Refusal(N_("要在 0 到 100,000 之间"), field="low_stock_at")
+    if wanted.payer_code and not is_credit_code(wanted.payer_code):
+        yield Refusal(N_("统一社会信用代码不对，请逐位核对"), field="payer_code")
     yield from _payout_faults(wanted)
 
 

@@ -10,7 +10,7 @@ from app.core import clock
 from app.core.crashpoints import crashpoint
 from app.core.db import session, transaction
 from app.core.outbox import Unit
-from app.domain.payouts import paying
+from app.domain.payouts import paying, statements
 from app.domain.payouts.paying import Step
 from app.domain.payouts.rules import may_send_again
 from app.providers import payouts
@@ -30,6 +30,15 @@ def pay(withdrawal_id: int) -> Unit | None:
     )
     crashpoint("payout.called")
     return partial(paying.take, withdrawal_id, step.tries, result)
+
+
+def issue_statement(withdrawal_id: int) -> Unit:
+    """Issue the settlement statement of a withdrawal that was paid, or correct it."""
+
+    def issue() -> None:
+        statements.issue(withdrawal_id)
+
+    return issue
 
 
 def _ask(provider: Provider, step: Step, withdrawal_id: int) -> Result:

@@ -10,7 +10,7 @@ from datetime import datetime
 from app.core import audit, clock
 from app.core.db import session
 from app.core.errors import N_, Conflict, Refusal
-from app.core.outbox import hasten
+from app.core.outbox import hasten, later
 from app.core.states import can_move, move
 from app.domain.catalog import preferences
 from app.domain.ledger import service as ledger
@@ -127,6 +127,7 @@ def _paid(withdrawal: Withdrawal) -> None:
     withdrawal.reason = ""
     claims.paid(withdrawal)
     _book(withdrawal, "payout_paid", 1)
+    _put_on_paper(withdrawal)
 
 
 def _came_back(withdrawal: Withdrawal, result: Result) -> None:
@@ -143,6 +144,13 @@ def _came_back(withdrawal: Withdrawal, result: Result) -> None:
     if was_paid:
         claims.came_back(withdrawal)
         _book(withdrawal, "payout_returned", -1)
+        _put_on_paper(withdrawal)
+
+
+def _put_on_paper(withdrawal: Withdrawal) -> None:
+    """Have its settlement statement issued, or corrected, for this end of this submission."""
+    key = f"statement:{withdrawal.id}:{withdrawal.tries}:{withdrawal.state}"
+    later("app.domain.payouts.jobs.issue_statement", withdrawal.id, key=key)
 
 
 def _book(withdrawal: Withdrawal, kind: str, sign: int) -> None:

@@ -16,7 +16,7 @@ from app.core.states import move
 from app.domain.catalog import preferences
 from app.domain.channels.models import DistributorState
 from app.domain.ledger import service as ledger
-from app.domain.payouts import claims, queries
+from app.domain.payouts import claims, queries, tax
 from app.domain.payouts.models import AccountState, PayoutAccount, Withdrawal, WithdrawalState
 from app.providers import payouts
 
@@ -162,6 +162,7 @@ def _give_back(withdrawal: Withdrawal, reason: str = "") -> None:
     withdrawal.settled_at = clock.now()
     uid = withdrawal.distributor.uid
     claims.release(withdrawal)
+    tax.release(withdrawal.id)
     ledger.post(
         f"payout_back:{withdrawal.id}",
         "payout_given_back",

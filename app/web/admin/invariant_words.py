@@ -27,6 +27,10 @@ INVARIANTS = {
     "each withdrawal adds up": N_("每笔提现都等于税、手续费与实付之和"),
     "open withdrawals are booked as they stand": N_("未完成的提现与账目一致"),
     "every payout under way is carried on": N_("每笔进行中的打款都有人盯着"),
+    "statements equal postings": N_("结算单与账目逐笔一致"),
+    "each statement is as it was issued": N_("每张结算单与签发时一致（抽查）"),
+    "each paid withdrawal has its statement": N_("每笔已打款的提现都有结算单"),
+    "each withdrawal keeps the tax it was to": N_("每笔提现扣的税与计算一致"),
     "codes open under what they are bound to": N_("卡密都能按其归属解开（抽查）"),
     "no work is overdue": N_("没有逾期的后台任务"),
 }
