@@ -14,7 +14,7 @@ _CREDIT_WEIGHTS = tuple(pow(3, place, 31) for place in range(17))
 
 
 def is_resident_id(text: str) -> bool:
-    """Whether it is a resident identity number (公民身份号码, GB 11643): birthday and check digit."""
+    """Whether it is a resident identity number (公民身份号码, GB 11643), to its check digit."""
     if not text.isascii() or not _RESIDENT.fullmatch(text):
         return False
     try:

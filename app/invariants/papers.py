@@ -139,9 +139,7 @@ def tax_is_what_was_withheld(_full: bool) -> tuple[int, int]:
     )
     broken = sa.select(Withdrawal.id).where(
         sa.or_(
-            sa.and_(
-                Withdrawal.state.in_(SUBMITTED), sa.func.coalesce(kept, -1) != Withdrawal.tax
-            ),
+            sa.and_(Withdrawal.state.in_(SUBMITTED), sa.func.coalesce(kept, -1) != Withdrawal.tax),
             sa.and_(Withdrawal.state == WithdrawalState.REFUSED, kept.is_not(None)),
         )
     )

@@ -30,6 +30,10 @@ LIMITS = {
     "sign_in": "60 per minute",
     "withdraw": "60 per hour",
     "registration": "60 per hour",
+    # A page of the verifying kind, and a paper that takes a second to draw.
+    "verify": "60 per 10 minutes",
+    "paper": "60 per 10 minutes",
+    "invoice": "30 per hour",
 }
 
 

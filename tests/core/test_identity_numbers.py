@@ -20,7 +20,14 @@ def test_the_examples_of_the_standards() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "11010519491331002X", "11010519490230002X", "11010519491231002x", "１" * 18, RESIDENT[:17]],
+    [
+        "",
+        "11010519491331002X",
+        "11010519490230002X",
+        "11010519491231002x",
+        "１" * 18,
+        RESIDENT[:17],
+    ],
 )
 def test_what_is_no_resident_number(text: str) -> None:
     assert not is_resident_id(text)

@@ -55,8 +55,8 @@ class Preferences:
     # unified social credit code. Without a name it is the shop's.
     payer_name: str = ""
     payer_code: str = ""
-    # Whether the shop is a platform by law, whose sellers are taxed over the year (公告2025年第16号);
-    # and whether their count of months begins again after a month without income.
+    # Whether the shop is a platform by law, whose sellers are taxed over the year
+    # (公告2025年第16号); and whether their count of months begins again after one without income.
     is_platform: bool = False
     tax_gap_restarts: bool = True
 

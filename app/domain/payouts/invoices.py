@@ -27,7 +27,7 @@ SIGNATURES = (
 )
 EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
 # 8 digits on older ones, 20 on fully digital ones (数电票).
-NUMBER = re.compile(r"\d{8}|\d{10,12}|\d{20}")
+NUMBER = re.compile(r"\d{8}|\d{20}")
 # Before it is paid; what came back waits for the same invoice.
 BEFORE_PAYING = (WithdrawalState.REQUESTED, WithdrawalState.APPROVED, WithdrawalState.RETURNED)
 

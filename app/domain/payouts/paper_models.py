@@ -186,7 +186,9 @@ class SettlementStatement(db.Model):
     __table_args__ = (
         sa.Index("ix_settlement_statements_distributor", "distributor_id", "id"),
         sa.Index("ix_settlement_statements_withdrawal", "withdrawal_id", "id"),
-        sa.CheckConstraint("(root_id IS NULL) = (corrects_id IS NULL)", name="corrections_have_a_root"),
+        sa.CheckConstraint(
+            "(root_id IS NULL) = (corrects_id IS NULL)", name="corrections_have_a_root"
+        ),
         sa.CheckConstraint("gross = tax + fee + net", name="adds_up"),
     )
 

@@ -102,7 +102,9 @@ def settlement(withdrawal: Withdrawal) -> Content:
     """What was paid, or came back: then every amount is zero, and the words say so."""
     is_paid = withdrawal.state == WithdrawalState.PAID
     kept = tax.find(withdrawal.id)
-    who = _names([withdrawal.approved_by, withdrawal.batch.submitted_by if withdrawal.batch else ""])
+    who = _names(
+        [withdrawal.approved_by, withdrawal.batch.submitted_by if withdrawal.batch else ""]
+    )
     net = withdrawal.net if is_paid else 0
     return {
         "withdrawal": withdrawal.number,
@@ -277,7 +279,7 @@ def _withdrawals(withdrawal_ids: Iterable[int]) -> dict[int, str]:
         rows = session.execute(
             sa.select(Withdrawal.id, Withdrawal.number).where(Withdrawal.id.in_(ids))
         )
-        numbers |= {one: number for one, number in rows}
+        numbers |= dict(rows.tuples().all())
     return numbers
 
 

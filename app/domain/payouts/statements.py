@@ -154,9 +154,7 @@ def settle_dispute(number: str, reason: str) -> None:
     issued.answer.settled_at = clock.now()
     issued.answer.settled_by = actor()
     issued.answer.settled_because = reason.strip()
-    audit.record(
-        "settlement.answer", "settlement_statements", wanted.id, reason=reason.strip()
-    )
+    audit.record("settlement.answer", "settlement_statements", wanted.id, reason=reason.strip())
     session.flush()
 
 
@@ -218,6 +216,17 @@ def issued() -> sa.Select[SettlementStatement, StatementAnswer, str]:
         .outerjoin(StatementAnswer, StatementAnswer.statement_id == SettlementStatement.id)
         .outerjoin(later_one, later_one.corrects_id == SettlementStatement.id)
         .execution_options(populate_existing=True)
+    )
+
+
+def is_disputed() -> sa.ColumnElement[bool]:
+    """Of an answer: it waits for staff. A correction answers the dispute about what it corrects."""
+    corrected = aliased(SettlementStatement)
+    return sa.and_(
+        StatementAnswer.disputed_at.is_not(None),
+        StatementAnswer.settled_at.is_(None),
+        StatementAnswer.confirmed_at.is_(None),
+        ~sa.exists().where(corrected.corrects_id == StatementAnswer.statement_id),
     )
 
 

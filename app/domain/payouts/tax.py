@@ -1,4 +1,4 @@
-"""What is withheld from a withdrawal, computed under the distributor's lock over the whole month."""
+"""What is withheld from a withdrawal: computed over the month, under the distributor's lock."""
 
 from datetime import date, datetime
 from typing import Protocol
@@ -135,9 +135,7 @@ def _so_far(
     """Income and tax of the same person under the same method in these months, this withdrawal
     left out, and the months' numbers."""
     rows = session.execute(
-        sa.select(
-            Withholding.month, sa.func.sum(Withholding.income), sa.func.sum(Withholding.tax)
-        )
+        sa.select(Withholding.month, sa.func.sum(Withholding.income), sa.func.sum(Withholding.tax))
         .join(TaxProfile, TaxProfile.id == Withholding.profile_id)
         .where(
             TaxProfile.identity_index == profile.identity_index,

@@ -1,4 +1,4 @@
-"""Who a payee is for the tax office: entered by herself, seen masked, read in the open to report."""
+"""Who a payee is for the tax office: entered by herself, seen masked, open only to report."""
 
 import re
 import secrets

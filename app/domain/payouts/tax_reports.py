@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
+from sqlalchemy.orm import lazyload
 
 from app.core.db import session
 from app.domain.channels.models import Distributor
@@ -54,7 +55,8 @@ def rows(first: date, last: date, *, only_paid: bool = False) -> list[Row]:
         select = select.join(Withdrawal, Withdrawal.id == Withholding.withdrawal_id).where(
             Withdrawal.state == WithdrawalState.PAID
         )
-    found = session.execute(_without_joins(select)).unique().all()
+    # What a distributor brings along would stand in no GROUP BY.
+    found = session.execute(select.options(lazyload("*"))).unique().all()
     profiles = _profiles([int(row[1]) for row in found])
     return [
         Row(holder, profiles[int(profile)], method, int(count), int(income), int(tax))
@@ -76,11 +78,6 @@ def identities(found: list[Row]) -> Iterator[tuple[Row, str, str]]:
     for row in found:
         name = tax_profiles.name_of(row.profile).reveal()
         yield row, name, tax_profiles.identity_of(row.profile).reveal()
-
-
-def _without_joins(select: sa.Select[*tuple[object, ...]]) -> sa.Select[*tuple[object, ...]]:
-    """What a distributor brings along would stand in no GROUP BY."""
-    return select.options(sa.orm.lazyload("*"))
 
 
 def _profiles(ids: list[int]) -> dict[int, TaxProfile]:

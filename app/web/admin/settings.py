@@ -74,6 +74,21 @@ def update_payouts() -> Response:
     return _change(wanted)
 
 
+@routes.post("/admin/settings/payer")
+@staff("settings.change", step_up=True)
+def update_payer() -> Response:
+    """Who pays distributors, and how the tax office sees the shop."""
+    typed = Typed(request.form)
+    return _change(
+        {
+            "payer_name": typed.text("payer_name"),
+            "payer_code": typed.text("payer_code").upper(),
+            "is_platform": typed.text("is_platform") == "on",
+            "tax_gap_restarts": typed.text("tax_gap_restarts") != "off",
+        }
+    )
+
+
 def _change(wanted: dict[str, object]) -> Response:
     try:
         transaction(lambda: preferences.change(wanted))

@@ -28,6 +28,8 @@ from app.domain.orders.models import (
     RefundState,
 )
 from app.domain.payouts.models import Withdrawal, WithdrawalState
+from app.domain.payouts.paper_models import Invoice, InvoiceState, StatementAnswer
+from app.domain.payouts.statements import is_disputed
 from app.domain.recharges.models import (
     Attempt,
     Recharge,
@@ -178,6 +180,10 @@ def _counts() -> dict[str, int]:
     counts["withdrawals"] = _withdrawals(WithdrawalState.REQUESTED)
     counts["payouts"] = _withdrawals(WithdrawalState.APPROVED)
     counts["returned"] = _withdrawals(WithdrawalState.RETURNED)
+    counts["invoices"] = _count(
+        sa.select(Invoice.id).where(Invoice.state == InvoiceState.SUBMITTED)
+    )
+    counts["disputes"] = _count(sa.select(StatementAnswer.id).where(is_disputed()))
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -232,6 +238,8 @@ def _of_payouts(counts: dict[str, int]) -> list[tuple[str, Task]]:
         return url_for("admin.withdrawals.index", state=state)
 
     review, back = url(WithdrawalState.REQUESTED), url(WithdrawalState.RETURNED)
+    invoices = url_for("admin.invoices.index", state=InvoiceState.SUBMITTED)
+    disputes = url_for("admin.settlements.index", needs="answer")
     return [
         ("payouts.review", Task(_("待审核的提现"), counts["withdrawals"], review, "wait")),
         (
@@ -239,6 +247,8 @@ def _of_payouts(counts: dict[str, int]) -> list[tuple[str, Task]]:
             Task(_("待打款的提现"), counts["payouts"], url_for("admin.payouts.index"), "wait"),
         ),
         ("payouts.pay", Task(_("被退回的提现"), counts["returned"], back, "bad")),
+        ("payouts.review", Task(_("待核对的发票"), counts["invoices"], invoices, "wait")),
+        ("payouts.review", Task(_("结算单异议"), counts["disputes"], disputes, "bad")),
     ]
 
 

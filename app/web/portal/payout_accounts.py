@@ -6,24 +6,21 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask_babel import gettext as _
 
 from app.core import clock
-from app.core.crypto import Secret
 from app.core.db import session, transaction
 from app.core.errors import NotFound, Refusal
-from app.domain.accounts import signing_in
 from app.domain.payouts import accounts, queries
 from app.domain.payouts.models import AccountKind
 from app.domain.payouts.rules import AccountFields
-from app.web import limits, state_words, visitor
+from app.web import limits, state_words
 from app.web.access import signed_in
 from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.portal.holder import distributor
+from app.web.portal.proof import prove, typed_without_secrets
 from app.web.render import render
 
 routes = Blueprint("payout_accounts", __name__)
 
-# Never given back to the page.
-SECRETS = ("current", "totp")
 # The most usual first.
 KINDS = (AccountKind.ALIPAY, AccountKind.BANK_CARD, AccountKind.COMPANY)
 
@@ -46,13 +43,13 @@ def new() -> Response:
 @limits.per_address("sign_in")
 def create() -> Response:
     holder_id = distributor().id
-    typed = Typed({name: text for name, text in request.form.items() if name not in SECRETS})
+    typed = Typed(typed_without_secrets())
     fields = AccountFields(
         kind=_kind(typed),
         **{name: typed.text(name)[:200] for name in ("holder", "account", "bank", "branch")},
     )
     try:
-        _prove()
+        prove()
         transaction(lambda: accounts.add(holder_id, fields))
     except Refusal as refusal:
         session.rollback()
@@ -80,7 +77,7 @@ def _act(uid: str, act: Callable[[int, str], None], done: str) -> Response:
     holder_id = distributor().id
     queries.find_account(holder_id, uid)
     try:
-        _prove()
+        prove()
         transaction(lambda: act(holder_id, uid))
     except NotFound:
         raise
@@ -90,14 +87,6 @@ def _act(uid: str, act: Callable[[int, str], None], done: str) -> Response:
     else:
         flash(done, "good")
     return _to_list()
-
-
-def _prove() -> None:
-    """The password, or a code of the second factor, again; raises Refusal."""
-    password = Secret(request.form.get("current", ""))
-    code = request.form.get("totp", "").strip()[:20]
-    session.rollback()
-    signing_in.prove_again(visitor.signed_in(), password, code)
 
 
 def _kind(typed: Typed) -> AccountKind:

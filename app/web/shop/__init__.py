@@ -13,6 +13,7 @@ from app.web.shop import (
     products,
     recharge_accounts,
     search,
+    verification,
     wallet,
 )
 
@@ -29,5 +30,6 @@ for part in (
     wallet,
     preferences,
     pictures,
+    verification,
 ):
     shop.register_blueprint(part.routes)

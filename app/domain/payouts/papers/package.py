@@ -21,7 +21,7 @@ ABOVE = 50_000_00
 def is_needed(paper: Paper) -> bool:
     """Whether it was paid to a person, and above the line."""
     payee, paid = paper.content["payee"], paper.content["settlement"]
-    return payee["account_kind"] != "company" and paid["net"] > ABOVE
+    return bool(payee["account_kind"] != "company" and paid["net"] > ABOVE)
 
 
 def render(paper: Paper, statement: Callable[[], bytes]) -> bytes:
@@ -68,6 +68,7 @@ def basis(paper: Paper) -> str:
     """What is paid for, by whom, to whom, and that the tax was kept."""
     content = paper.content
     payee, paid = content["payee"], content["settlement"]
+    identity = document.IDENTITIES[payee["identity_kind"]]
     sales = {line["order"] for line in content["lines"] if "order" in line}
     tax = (
         f"已依法代扣个人所得税 {paper.money(paid['tax'])}（{document.MODES[paid['method']]}）。"
@@ -81,8 +82,7 @@ def basis(paper: Paper) -> str:
             f"结算单号：{paper.number}",
             f"付款单位：{content['payer']['name']}",
             f"统一社会信用代码：{content['payer']['credit_code'] or '—'}",
-            f"收款人：{payee['name']}（{document.IDENTITIES[payee['identity_kind']]}"
-            f" {payee['identity_masked']}）",
+            f"收款人：{payee['name']}（{identity} {payee['identity_masked']}）",
             f"收款账户：{payee['account_masked']}",
             f"付款事由：商品推广服务报酬，涉及订单 {len(sales)} 笔，明细见 orders.csv。",
             f"结算期间：{document.period(paper)}",

@@ -47,7 +47,10 @@ def _summary(sheet: Worksheet, paper: Paper) -> None:
     facts: list[tuple[str, Any]] = [
         ("开具时间", document.minute(content["issued_at"])),
         ("结算期间", document.period(paper)),
-        *([("更正", content["corrects"]), ("更正原因", content["reason"])] * bool(content["corrects"])),
+        *(
+            [("更正", content["corrects"]), ("更正原因", content["reason"])]
+            * bool(content["corrects"])
+        ),
         *payer,
         *payee,
         *((title, _yuan(amount)) for title, amount in document.balances(paper)),
