@@ -22,12 +22,15 @@ from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, Role, Session
 from app.domain.accounts.rules import PERMISSIONS
-from app.domain.catalog import offers, pictures
+from app.domain.catalog import offers, pictures, preferences
 from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
+from app.domain.channels.models import Distributor
 from app.domain.orders import queries, refunding, service
+from app.domain.payouts import invoices, paying, statements
+from app.domain.payouts import queries as queries_of_payouts
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
@@ -228,6 +231,37 @@ def add_payouts(house: House, buyer: Person) -> None:
         "admin.payouts.number": batch.number,
         "paying": paying,
         "method": "alipay",
+    }
+    add_papers(house)
+
+
+def add_papers(house: House) -> None:
+    """A company has sent an invoice; the holder got one payment above the bank's line."""
+    company = paying_out.make_distributor(payable=50_000)
+    paying_out.enter_company(company)
+    asked = paying_out.ask(company, 20_000, paying_out.add_account(company))
+    company_id, number = company.id, asked.number
+    house.values["admin.invoices.uid"] = transaction(
+        lambda: invoices.upload(company_id, number, "12345678", b"%PDF-1.7 invoice").uid
+    )
+    holder_id = queries_of_payouts.find(house.values["paying"]).distributor_id
+    holder = session.get_one(Distributor, holder_id)
+    transaction(lambda: preferences.change({"payout_daily_amount": 10**10}))
+    paying_out.credit(holder, 9_000_000)
+    account = queries_of_payouts.active_accounts(holder_id)[0]
+    large = paying_out.approve(paying_out.ask(holder, 9_000_000, account))
+    paying_out.submit("manual")
+    large_id = large.id
+    transaction(lambda: paying.confirm_by_hand(large_id, "HAND0001"))
+    issued = transaction(lambda: statements.issue(large_id))
+    assert issued is not None
+    house.values |= {
+        "portal.statements.number": issued.number,
+        "admin.settlements.number": issued.number,
+        "shop.verification.number": issued.number,
+        "admin.taxes.uid": holder.uid,
+        "year": clock.today(factories.ZONE).year,
+        "quarter": 4,
     }
 
 

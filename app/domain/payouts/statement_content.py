@@ -279,7 +279,7 @@ def _withdrawals(withdrawal_ids: Iterable[int]) -> dict[int, str]:
         rows = session.execute(
             sa.select(Withdrawal.id, Withdrawal.number).where(Withdrawal.id.in_(ids))
         )
-        numbers |= dict(rows.tuples().all())
+        numbers |= {row.id: row.number for row in rows}
     return numbers
 
 
