@@ -130,7 +130,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         "resident_id": Look(N_("居民身份证"), "neutral"),
         "passport": Look(N_("护照"), "neutral"),
         "permit": Look(N_("港澳台通行证"), "neutral"),
-        "credit_code": Look(N_("营业执照（统一社会信用代码）"), "neutral"),
+        "credit_code": Look(N_("营业执照"), "neutral"),
     },
     "statement_line": {
         "earning": Look(N_("佣金"), "good"),

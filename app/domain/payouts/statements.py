@@ -208,6 +208,19 @@ def latest_of(withdrawal_id: int) -> SettlementStatement | None:
     )
 
 
+def number_of(withdrawal_id: int) -> str:
+    """The number of the one in force of a withdrawal; empty before it was paid."""
+    return (
+        session.scalar(
+            sa.select(SettlementStatement.number)
+            .where(SettlementStatement.withdrawal_id == withdrawal_id)
+            .order_by(SettlementStatement.id.desc())
+            .limit(1)
+        )
+        or ""
+    )
+
+
 def issued() -> sa.Select[SettlementStatement, StatementAnswer, str]:
     """Each statement, what was said of it, and the number of the one that took its place."""
     later_one = aliased(SettlementStatement)

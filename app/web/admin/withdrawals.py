@@ -10,7 +10,7 @@ from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
 from app.core.states import StateChange
 from app.domain.channels.models import Distributor
-from app.domain.payouts import batches, paying, queries, withdrawals
+from app.domain.payouts import batches, paying, queries, statements, withdrawals
 from app.domain.payouts.models import PayoutAccount, Withdrawal, WithdrawalItem, WithdrawalState
 from app.domain.payouts.rules import CHECKS
 from app.providers import payouts
@@ -22,6 +22,7 @@ from app.web.admin.export import Column, local, yuan
 from app.web.admin.listing import Choice, Days, Listing, Search, Sort
 from app.web.errors import words
 from app.web.render import render
+from app.web.tax_words import steps_of
 
 routes = Blueprint("withdrawals", __name__)
 
@@ -172,4 +173,6 @@ def _page(withdrawal: Withdrawal) -> Response:
         method=_(provider.title) if provider else "",
         by_hand=provider is not None and not provider.pays_by_itself,
         can_pay_again=withdrawals.can_pay_again(withdrawal),
+        tax_steps=steps_of(withdrawal.tax_trace),
+        statement=statements.number_of(withdrawal.id),
     )

@@ -8,7 +8,7 @@ from app.core.db import session, transaction
 from app.core.errors import NotFound, Refusal
 from app.core.money import yuan
 from app.domain.catalog import preferences
-from app.domain.payouts import queries, withdrawals
+from app.domain.payouts import queries, statements, tax_profiles, withdrawals
 from app.domain.payouts.models import Withdrawal
 from app.domain.payouts.withdrawals import Wish
 from app.web import limits
@@ -30,6 +30,7 @@ def index() -> Response:
         payable=queries.payable(holder.uid),
         pending=queries.pending(holder.uid),
         withdrawals=queries.list_of(holder.id),
+        has_profile=tax_profiles.current(holder.id) is not None,
     )
 
 
@@ -115,4 +116,5 @@ def _page(withdrawal: Withdrawal) -> Response:
         withdrawal=withdrawal,
         account=withdrawal.account,
         is_cooling=withdrawal.account.usable_at > clock.now(),
+        statement=statements.number_of(withdrawal.id),
     )

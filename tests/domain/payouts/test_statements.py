@@ -21,6 +21,7 @@ from app.core.errors import Conflict, NotFound, Refusal
 from app.domain.catalog import preferences
 from app.domain.channels.models import Commission, Distributor
 from app.domain.ledger import service as ledger
+from app.domain.ledger.models import LedgerEntry
 from app.domain.payouts import queries, statements, tax, withdrawals
 from app.domain.payouts.models import Withdrawal
 from app.domain.payouts.paper_models import (
@@ -28,6 +29,7 @@ from app.domain.payouts.paper_models import (
     SettlementStatement,
     StatementAnswer,
     StatementEntry,
+    Withholding,
 )
 from app.domain.payouts.papers import package, pdf, xlsx
 from app.domain.payouts.papers.document import Paper
@@ -147,12 +149,17 @@ def test_statement_follows_statement_and_together_they_are_the_ledger(
     withdrawal_id = second.id
     assert transaction(lambda: statements.issue(withdrawal_id)).number == later.statement.number
     assert len(of(holder)) == 2, "asked for again, it is the same one"
-    assert -sum_of_entries(uid) == later.statement.closing
+    assert queries.payable(uid) == later.statement.closing
     assert breaches() == []
 
-
-def sum_of_entries(uid: str) -> int:
-    return -queries.payable(uid)
+    # What the audit is for: an entry of somebody else's account gets onto her statement.
+    paying_out.credit(paying_out.make_distributor(), 777)
+    strange = session.scalars(sa.select(LedgerEntry.id).where(LedgerEntry.amount == -777)).one()
+    statement_id = later.statement.id
+    transaction(lambda: session.add(StatementEntry(entry_id=strange, statement_id=statement_id)))
+    assert [one.name for one in breaches()] == ["statements equal postings"]
+    transaction(lambda: session.execute(sa.update(Withholding).values(tax=Withholding.tax + 1)))
+    assert "each withdrawal keeps the tax it was to" in [one.name for one in breaches()]
 
 
 def test_a_statement_is_corrected_by_another_and_never_changed(payer: ObedientPayer) -> None:

@@ -26,7 +26,7 @@ from app.domain.payouts.paper_models import IdentityKind, InvoiceState, TaxMode,
 from app.domain.payouts.tax_profiles import ProfileFields
 from app.domain.payouts.tax_rules import per_month
 from app.providers.payouts.interface import Outcome, Result
-from tests import factories, paying_out
+from tests import factories, paying_out, people
 from tests.paying_out import ObedientPayer
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -103,6 +103,21 @@ def test_however_a_month_is_split(app: Flask, parts: list[int]) -> None:
         made = raw_withdrawal(holder, account.id, part)
         kept += transaction(lambda made=made: tax.withhold(session.merge(made))).tax
     assert kept == per_month(sum(parts), clock.today("Asia/Shanghai")).tax
+
+
+def test_one_person_paid_twice_at_once_is_taxed_as_once(app: Flask) -> None:
+    holders = [paying_out.make_distributor() for _ in range(3)]
+    made = []
+    for holder in holders:
+        paying_out.enter_profile(holder, paying_out.resident(88))
+        made.append(raw_withdrawal(holder, paying_out.add_account(holder).id, 10_000_00).id)
+
+    def keep(one: int) -> int:
+        return transaction(lambda: tax.withhold(session.get_one(Withdrawal, one)).tax)
+
+    kept = people.at_once(app, [lambda one=one: keep(one) for one in made])
+
+    assert sum(kept) == per_month(30_000_00, clock.today("Asia/Shanghai")).tax == 5200_00
 
 
 def raw_withdrawal(holder: Distributor, account_id: int, gross: int) -> Withdrawal:
