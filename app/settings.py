@@ -13,6 +13,7 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from app.core import rsa2
 from app.core.crypto import BadKey, load_key_ring
 
 ENVIRONMENTS = ("demo", "production", "test")
@@ -46,6 +47,12 @@ class Settings:
     simulator_url: str
     simulator_merchant: str
     simulator_key: str = field(repr=False)
+    alipay_url: str
+    alipay_app_id: str
+    alipay_private_key: str = field(repr=False)
+    alipay_public_key: str = field(repr=False)
+    alipay_app_cert_sn: str
+    alipay_root_cert_sn: str
     smtp_url: str = field(repr=False)
     mail_from: str
     sms_url: str = field(repr=False)
@@ -93,6 +100,12 @@ class Settings:
             simulator_url=values.get("SIMULATOR_URL", "").rstrip("/"),
             simulator_merchant=values.get("SIMULATOR_MERCHANT", ""),
             simulator_key=values.get("SIMULATOR_KEY", ""),
+            alipay_url=values.get("ALIPAY_URL", "").rstrip("/"),
+            alipay_app_id=values.get("ALIPAY_APP_ID", ""),
+            alipay_private_key=values.get("ALIPAY_PRIVATE_KEY", ""),
+            alipay_public_key=values.get("ALIPAY_PUBLIC_KEY", ""),
+            alipay_app_cert_sn=values.get("ALIPAY_APP_CERT_SN", ""),
+            alipay_root_cert_sn=values.get("ALIPAY_ROOT_CERT_SN", ""),
             smtp_url=values.get("SMTP_URL", ""),
             mail_from=values.get("MAIL_FROM", ""),
             sms_url=values.get("SMS_URL", ""),
@@ -131,11 +144,42 @@ class Settings:
             load_key_ring(self.master_keys, self.master_key_file)
         except BadKey as fault:
             found.append(str(fault))
+        found += self._faults_of_alipay()
         found += _faults_of_mail(self.smtp_url, self.mail_from)
         found += _faults_of_sms(self.sms_url, self.sms_key)
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             found.append("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
         return found
+
+    def _faults_of_alipay(self) -> Iterator[str]:
+        if not self.alipay_url:
+            return
+        try:
+            is_open = _is_open_line(self.alipay_url)
+        except ValueError:
+            yield "ALIPAY_URL must be a full http(s) address"
+            return
+        if is_open:
+            yield "ALIPAY_URL must be https:// unless it is on this machine"
+        if self.is_production and urlsplit(self.alipay_url).hostname in LOOPBACK:
+            yield "ALIPAY_URL must not be on this machine in production: it pays play money"
+        if not self.alipay_app_id:
+            yield "ALIPAY_URL needs ALIPAY_APP_ID"
+        for name, text, is_key in (
+            ("ALIPAY_PRIVATE_KEY", self.alipay_private_key, rsa2.is_private_key),
+            ("ALIPAY_PUBLIC_KEY", self.alipay_public_key, rsa2.is_public_key),
+        ):
+            if not is_key(text):
+                # Not quoted: it may be a key all the same.
+                yield f"ALIPAY_URL needs {name}, an RSA key as base64 of its DER form"
+
+
+def _is_open_line(url: str) -> bool:
+    """Whether it is http to another machine; raises ValueError for what is no address."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("not an address")
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK
 
 
 def _faults_of_mail(url: str, sender: str) -> Iterator[str]:

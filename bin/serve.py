@@ -120,8 +120,8 @@ def _run_web(machine: Machine) -> None:
 
 def _run_sandbox(machine: Machine) -> None:
     """As `python -m app.sandbox` does. Buyers open its pages: it listens where the shop does."""
-    for name in ("SANDBOX_MERCHANT", "SANDBOX_KEY"):
-        os.environ[name] = machine.settings[name]
+    for name in ("MERCHANT", "KEY", "GATEWAY_KEY", "GATEWAY_MERCHANT"):
+        os.environ[f"SANDBOX_{name}"] = machine.settings[f"SANDBOX_{name}"]
     data = machine.data_dir / "sandbox.db"
     sandbox.process(bracketed(machine.host), machine.sandbox_port, data).run()
 

@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.web import limits
 from app.web.admin import todo
 from app.web.shop import page_cache
+from tests import gateway as gateways
 from tests import servers
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -171,6 +172,13 @@ def redis_server() -> Iterator[servers.RedisServer]:
 @pytest.fixture
 def redis_url(redis_server: servers.RedisServer) -> str:
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gateways.Gateway]:
+    """The sandbox, to be paid out through."""
+    with gateways.running(tmp_path_factory.mktemp("gateway") / "sandbox.db") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core import rsa2
 from app.settings import BadSettings, Settings
 
 SOUND = {"SECRET_KEY": "s" * 32, "SHOP_ENV": "demo"}
@@ -45,3 +46,27 @@ def test_in_production_there_is_none(tmp_path: Path, house: str) -> None:
     [fault] = faults(tmp_path, **account(house), SHOP_ENV="production")
 
     assert fault.startswith(f"{house}_URL must be empty in production")
+
+
+def test_alipay_needs_its_keys_and_a_line_that_nobody_hears(tmp_path: Path) -> None:
+    ours, alipays = rsa2.new_pair()
+    keys = {"ALIPAY_PRIVATE_KEY": ours, "ALIPAY_PUBLIC_KEY": alipays, "ALIPAY_APP_ID": "2021"}
+    real = "https://openapi.alipay.com/gateway.do"
+    found = Settings.from_environment(
+        SOUND | keys | {"DATA_DIR": str(tmp_path), "ALIPAY_URL": real}
+    )
+    assert found.alipay_url == real
+    assert ours not in repr(found)
+
+    missing = faults(tmp_path, ALIPAY_URL=real, ALIPAY_PRIVATE_KEY=alipays)
+    assert [fault.split(",")[0] for fault in missing] == [
+        "ALIPAY_URL needs ALIPAY_APP_ID",
+        "ALIPAY_URL needs ALIPAY_PRIVATE_KEY",
+        "ALIPAY_URL needs ALIPAY_PUBLIC_KEY",
+    ]
+    assert alipays not in "".join(missing)
+    for url, production in (("http://alipay.com", "demo"), ("http://127.0.0.1:1", "production")):
+        [fault] = faults(tmp_path, ALIPAY_URL=url, SHOP_ENV=production, **keys)
+        assert fault.startswith("ALIPAY_URL must")
+    [fault] = faults(tmp_path, ALIPAY_URL="alipay", **keys)
+    assert fault == "ALIPAY_URL must be a full http(s) address"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.db import see_one_moment, session
-from app.invariants import benefits, books, channels, messages, orders
+from app.invariants import benefits, books, channels, messages, orders, papers, payouts
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,14 @@ CHECKS = (
     Check(
         6, "waiting commissions are booked as they stand", channels.waiting_commissions_are_booked
     ),
+    Check(7, "no withdrawal is paid twice", payouts.withdrawals_are_paid_once),
+    Check(7, "each withdrawal adds up", payouts.withdrawals_add_up),
+    Check(7, "open withdrawals are booked as they stand", payouts.open_withdrawals_are_booked),
+    Check(7, "every payout under way is carried on", payouts.payouts_are_carried),
+    Check(7, "statements equal postings", papers.statements_equal_postings),
+    Check(7, "each statement is as it was issued", papers.statements_are_as_issued),
+    Check(7, "each paid withdrawal has its statement", papers.paid_withdrawals_have_statements),
+    Check(7, "each withdrawal keeps the tax it was to", papers.tax_is_what_was_withheld),
     Check(8, "codes open under what they are bound to", orders.codes_open),
     Check(9, "no work is overdue", orders.outbox_is_on_time),
 )

@@ -6,9 +6,10 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from app.outside.machine import only_this_machine
 from app.outside.record import now
-from app.sandbox import callbacks, refunds, trades
+from app.sandbox import callbacks, payouts, refunds, trades
 from app.sandbox.channel import here
 from app.sandbox.faults import Faults
+from app.sandbox.payouts import PayoutFaults
 
 routes = Blueprint("control", __name__, url_prefix="/control")
 routes.before_request(only_this_machine)
@@ -17,9 +18,26 @@ routes.before_request(only_this_machine)
 @routes.post("/faults")
 def create_faults() -> Response:
     """{"number": …, "faults": {…}}: the number of a trade, seen or not, or `*` for every trade."""
+    return _want(Faults)
+
+
+@routes.post("/payout-faults")
+def create_payout_faults() -> Response:
+    """The same for payouts."""
+    return _want(PayoutFaults)
+
+
+@routes.get("/payouts")
+def index_payouts() -> Response:
+    """Each time money really went to somebody."""
+    with here().record.unit() as db:
+        return jsonify(effects=payouts.effects(db))
+
+
+def _want(kind: type[Faults] | type[PayoutFaults]) -> Response:
     asked = request.get_json()
     try:
-        wanted = Faults.read(asked["faults"])
+        wanted = kind.read(asked["faults"])
     except (ValueError, KeyError, TypeError) as error:
         abort(400, str(error))
     with here().record.unit() as db:

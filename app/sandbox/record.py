@@ -1,8 +1,11 @@
-"""What the channel's record has besides what all of them have: trades and refunds."""
+"""What the channel's record has besides what all of them have: trades, refunds and payouts."""
+
+from app.sandbox import payouts
 
 # Moments are seconds since 1970; amounts are minor units. A trade without an amount was closed
 # before anybody opened it: nobody can pay it any more.
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS trades (
     number TEXT PRIMARY KEY,
     trade_number TEXT NOT NULL UNIQUE,
@@ -28,3 +31,5 @@ CREATE TABLE IF NOT EXISTS refunds (
 CREATE INDEX IF NOT EXISTS refunds_of_payment ON refunds (payment_number);
 CREATE INDEX IF NOT EXISTS refunds_settled_at ON refunds (settled_at);
 """
+    + payouts.SCHEMA
+)

@@ -15,7 +15,7 @@ from flask_wtf.csrf import CSRFProtect
 from app.core.actors import act_as
 from app.domain.accounts.rules import PERMISSIONS
 from app.web import visitor
-from app.web.requests import MAX_FORM
+from app.web.requests import MAX_DOCUMENT, MAX_FORM
 
 log = structlog.get_logger()
 csrf = CSRFProtect()
@@ -37,11 +37,13 @@ class Who(Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """For whom a view is, and what a member of staff needs besides."""
+    """For whom a view is, and what a member of staff needs besides. `most_bytes` is the largest
+    body that it takes from anybody else."""
 
     who: Who
     permission: str = ""
     step_up: bool = False
+    most_bytes: int = MAX_FORM
 
 
 class StepUpNeeded(Exception):
@@ -65,6 +67,11 @@ def callback(view: View) -> View:
 def signed_in(view: View) -> View:
     """For anybody with an account, of what is their own."""
     return _mark(view, Rule(Who.SIGNED_IN))
+
+
+def signed_in_with_document(view: View) -> View:
+    """Like `signed_in`, and the form has a document in it."""
+    return _mark(view, Rule(Who.SIGNED_IN, most_bytes=MAX_DOCUMENT))
 
 
 def staff(permission: str, *, step_up: bool = False) -> Callable[[View], View]:
@@ -110,7 +117,7 @@ def enforce() -> Response | None:
     refusal = _check(rule)
     if refusal is None:
         if not current_user.is_staff:
-            request.max_content_length = MAX_FORM
+            request.max_content_length = rule.most_bytes
         csrf.protect()
     return refusal
 

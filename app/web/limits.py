@@ -29,8 +29,13 @@ LIMITS = {
     "correct_account": "60 per hour",
     "redeem": "120 per 10 minutes",
     "sign_in": "60 per minute",
+    "withdraw": "60 per hour",
     "registration": "60 per hour",
     "apply": "60 per hour",
+    # A page of the verifying kind, and a paper that takes a second to draw.
+    "verify": "60 per 10 minutes",
+    "paper": "60 per 10 minutes",
+    "invoice": "30 per hour",
 }
 
 

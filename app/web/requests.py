@@ -15,6 +15,8 @@ from werkzeug.routing import IntegerConverter, Map, UnicodeConverter, Validation
 MAX_UPLOAD = 128 * 1024 * 1024
 # From whoever is no member of staff: enough for every form, and little for a server to hold.
 MAX_FORM = 1024 * 1024
+# With one document in it, such as an invoice, which may have 5 MB.
+MAX_DOCUMENT = MAX_FORM + 5 * 1024 * 1024
 # What a database keeps as a whole number.
 MOST = 2**63 - 1
 

@@ -32,6 +32,12 @@ NO_PAGES = {
     "show_health",
     "show_readiness",
     "show_refused",
+    "show_file",
+    "show_pdf",
+    "show_xlsx",
+    "show_package",
+    "show_year_file",
+    "show_quarter_file",
 }
 # Whom a page is for, where the part of the shop it belongs to does not say it.
 DOORS = {

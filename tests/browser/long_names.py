@@ -8,6 +8,7 @@ from app.domain.catalog import preferences
 from app.domain.catalog.models import Category, Product
 from app.domain.channels.models import Distributor, Plan, Tier
 from app.domain.orders.models import OrderLine, Problem, Refund
+from app.domain.payouts.models import PayoutAccount, Withdrawal
 from app.domain.vault.models import Batch, Import
 
 LATIN = "Pneumonoultramicroscopicsilicovolcanoconiosis" * 4
@@ -30,6 +31,10 @@ NAMES = (
     (Plan.note, 60),
     (Problem.text, 180),
     (Refund.reason, 180),
+    (PayoutAccount.bank, 60),
+    (PayoutAccount.branch, 60),
+    (Withdrawal.reason, 180),
+    (Withdrawal.reference, 60),
 )
 
 

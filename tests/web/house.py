@@ -23,14 +23,16 @@ from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, Role, Session
 from app.domain.accounts.rules import PERMISSIONS
-from app.domain.catalog import offers, pictures
+from app.domain.catalog import offers, pictures, preferences
 from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.channels import commission, links, plans
-from app.domain.channels.models import CommissionState
+from app.domain.channels.models import CommissionState, Distributor
 from app.domain.orders import queries, refunding, service
+from app.domain.payouts import invoices, paying, statements
+from app.domain.payouts import queries as queries_of_payouts
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
@@ -41,7 +43,7 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
-from tests import channels, earning, factories, people, sellers
+from tests import channels, earning, factories, paying_out, people, sellers
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web.visitors import Visitor
@@ -118,8 +120,8 @@ def furnish(app: Flask) -> House:
     add_pass(made, buyer)
     add_recharge(made, buyer)
     add_distributors(made)
-    add_earnings(made, product, buyer)
     add_commission(made, product)
+    add_payouts(made, add_earnings(made, product, buyer))
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -231,7 +233,7 @@ def add_distributors(house: House) -> None:
     }
 
 
-def add_earnings(house: House, product: Product, buyer: Person) -> None:
+def add_earnings(house: House, product: Product, buyer: Person) -> Distributor:
     """The holder sells, with one under her: a link, something earned, something on its way."""
     seller = sellers.make(buyer)
     sellers.make(parent_id=seller.id)
@@ -246,6 +248,7 @@ def add_earnings(house: House, product: Product, buyer: Person) -> None:
         "portal.share.code": link.code,
         "shop.referral.code": link.code,
     }
+    return seller
 
 
 def add_commission(house: House, product: Product) -> None:
@@ -260,6 +263,54 @@ def add_commission(house: House, product: Product) -> None:
         "commission_id": channels.commissions(placed.order)[0].id,
         "plan_id": draft.id,
         "rule_id": plans.find(draft.id).rules[0].id,
+    }
+
+
+def add_payouts(house: House, holder: Distributor) -> None:
+    """The holder has asked for one withdrawal, and another is in a batch for the bank."""
+    paying_out.equip(holder, payable=100_000)
+    account = paying_out.add_account(holder, paying_out.BANK)
+    paying = paying_out.approve(paying_out.ask(holder, 20_000, account)).number
+    batch = paying_out.submit("bank_file")
+    asked = paying_out.ask(holder, 30_000, account)
+    house.values |= {
+        "portal.withdrawals.number": asked.number,
+        "portal.payout_accounts.uid": account.uid,
+        "admin.withdrawals.number": asked.number,
+        "admin.payouts.number": batch.number,
+        "paying": paying,
+        "method": "alipay",
+    }
+    add_papers(house)
+
+
+def add_papers(house: House) -> None:
+    """A company has sent an invoice; the holder got one payment above the bank's line."""
+    company = paying_out.make_distributor(payable=50_000)
+    paying_out.enter_company(company)
+    asked = paying_out.ask(company, 20_000, paying_out.add_account(company))
+    company_id, number = company.id, asked.number
+    house.values["admin.invoices.uid"] = transaction(
+        lambda: invoices.upload(company_id, number, "12345678", b"%PDF-1.7 invoice").uid
+    )
+    holder_id = queries_of_payouts.find(house.values["paying"]).distributor_id
+    holder = session.get_one(Distributor, holder_id)
+    transaction(lambda: preferences.change({"payout_daily_amount": 10**10}))
+    paying_out.credit(holder, 9_000_000)
+    account = queries_of_payouts.active_accounts(holder_id)[0]
+    large = paying_out.approve(paying_out.ask(holder, 9_000_000, account))
+    paying_out.submit("manual")
+    large_id = large.id
+    transaction(lambda: paying.confirm_by_hand(large_id, "HAND0001"))
+    issued = transaction(lambda: statements.issue(large_id))
+    assert issued is not None
+    house.values |= {
+        "portal.statements.number": issued.number,
+        "admin.settlements.number": issued.number,
+        "shop.verification.number": issued.number,
+        "admin.taxes.uid": holder.uid,
+        "year": clock.today(factories.ZONE).year,
+        "quarter": 4,
     }
 
 

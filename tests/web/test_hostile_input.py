@@ -59,7 +59,7 @@ def test_no_file_computes_anything_in_a_spreadsheet(house: House, sign: str) -> 
         assert any("HYPERLINK" in cell for cell in cells), route.rule
     assert files == {
         *("orders", "products", "batches", "reveals", "people", "audit"),
-        *("recharges", "statements"),
+        *("recharges", "statements", "withdrawals"),
     }
 
 
@@ -73,6 +73,7 @@ def plant(house: House, text: str) -> None:
     factories.place(session.get_one(Product, product), phone="=cmd@evil.example")
     submit(visitor, f"imports/{house.values['admin.imports.uid']}/start", batch)
     submit(visitor, f"orders/{number}/codes/{code}/reveal", {"reason": text})
+    submit(visitor, f"withdrawals/{house.values['paying']}/payment", {"reference": text})
     submit(visitor, f"batches/{house.values['batch_id']}/freezing", {"reason": text})
     member = {"name": text[:30], "contact": "=cmd@evil.example", "role": "support"}
     submit(visitor, "people", member)

@@ -104,6 +104,8 @@ def status_within(route: Route, who: str) -> int:
         return 303
     if route.endpoint in ("shop.orders.show", "shop.passes.show") and who != HOLDER:
         return 404
+    if route.endpoint.startswith("portal.") and who != HOLDER:
+        return 404
     return 400 if route.endpoint == "hooks.payments.create" else 200
 
 

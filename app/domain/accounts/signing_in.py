@@ -179,6 +179,22 @@ def check_own_password(holder: SignedIn, password: Secret) -> None:
     transaction(lambda: throttling.succeeded(guards))
 
 
+def prove_again(holder: SignedIn, password: Secret, code: str) -> None:
+    """The password, or instead of it a code of the second factor; raises Refusal or TooSoon."""
+    if password or not code:
+        check_own_password(holder, password)
+        return
+    guards = throttling.of_second_factor(holder.id)
+    transaction(lambda: throttling.take(guards))
+
+    def prove() -> None:
+        if not second_factor.spend(queries.lock(holder.id), code):
+            raise Refusal(WRONG_CODE, field="totp")
+        throttling.succeeded(guards)
+
+    transaction(prove)
+
+
 def _may_try(person: Person, attempt: Attempt) -> bool:
     is_right_door = person.role is not None or not attempt.only_staff
     return person.state == PersonState.ACTIVE and bool(person.password_hash) and is_right_door

@@ -12,15 +12,22 @@ import sqlalchemy as sa
 from app.core import audit, clock
 from app.core.db import after_commit, is_in_unit, require_transaction, session
 from app.core.errors import N_, Refusal
+from app.core.identity_numbers import is_credit_code
 from app.domain.catalog.models import Preference
 
 ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
 NAME_LENGTH = 30
-TEXT_LENGTHS = {"support": 500, "announcement": 500, "bank_account": 500, "canned_replies": 4000}
 # For how many days a click on a shared link counts, and whether a buyer stays a distributor's.
 ATTRIBUTION_DAYS = (1, 7, 15, 30, 60, 90)
 BIND_MODES = ("none", "first_order", "days365")
 MOST_HOLDING_DAYS = 180
+TEXT_LENGTHS = {
+    "support": 500,
+    "announcement": 500,
+    "bank_account": 500,
+    "canned_replies": 4000,
+    "payer_name": 60,
+}
 # Long enough that a page costs no query, short enough that nobody waits for a change to show.
 FRESH_FOR = 2.0
 
@@ -46,6 +53,21 @@ class Preferences:
     bind_mode: str = "none"
     # For how many days after delivery a commission cannot be withdrawn yet; 0 is at once.
     commission_holding_days: int = 0
+    # Withdrawals, in minor units: the least, the fee for each, what one distributor may ask for on
+    # a day, and above which amount two members of staff have to look.
+    payout_minimum: int = 1000
+    payout_fee: int = 0
+    payout_daily_count: int = 3
+    payout_daily_amount: int = 5_000_000
+    payout_check_above: int = 500_000
+    # Who pays, as it stands on settlement statements: the company's registered name and its
+    # unified social credit code. Without a name it is the shop's.
+    payer_name: str = ""
+    payer_code: str = ""
+    # Whether the shop is a platform by law, whose sellers are taxed over the year
+    # (公告2025年第16号); and whether their count of months begins again after one without income.
+    is_platform: bool = False
+    tax_gap_restarts: bool = True
 
 
 DEFAULTS = Preferences()
@@ -131,6 +153,9 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
     if not 0 <= wanted.low_stock_at <= 100_000:
         yield Refusal(N_("要在 0 到 100,000 之间"), field="low_stock_at")
     yield from _faults_of_commission(wanted)
+    if wanted.payer_code and not is_credit_code(wanted.payer_code):
+        yield Refusal(N_("统一社会信用代码不对，请逐位核对"), field="payer_code")
+    yield from _faults_of_payouts(wanted)
 
 
 def _faults_of_commission(wanted: Preferences) -> Iterator[Refusal]:
@@ -142,6 +167,21 @@ def _faults_of_commission(wanted: Preferences) -> Iterator[Refusal]:
         yield Refusal(
             N_("要在 0 到 %(most)s 天之间"), field="commission_holding_days", most=MOST_HOLDING_DAYS
         )
+
+
+def _faults_of_payouts(wanted: Preferences) -> Iterator[Refusal]:
+    if not 100 <= wanted.payout_minimum <= 1_000_000:
+        yield Refusal(N_("最低提现要在 1 到 10,000 元之间"), field="payout_minimum")
+    # With a tax of at most 40 % something is left to pay whatever is asked for.
+    if not 0 <= wanted.payout_fee * 2 <= wanted.payout_minimum:
+        yield Refusal(N_("手续费不能超过最低提现金额的一半"), field="payout_fee")
+    if not 1 <= wanted.payout_daily_count <= 100:
+        yield Refusal(N_("要在 1 到 100 次之间"), field="payout_daily_count")
+    if not wanted.payout_minimum <= wanted.payout_daily_amount <= 10**10:
+        yield Refusal(N_("不能低于最低提现金额"), field="payout_daily_amount")
+    # Never off: whoever may raise it without limit could pay herself alone.
+    if not 0 <= wanted.payout_check_above <= 5_000_000:
+        yield Refusal(N_("要在 0 到 50,000 元之间"), field="payout_check_above")
 
 
 def forget() -> None:

@@ -363,7 +363,8 @@ class Commission(db.Model):
             CommissionState.PAID,
             CommissionState.CLAWED_BACK,
         },
-        CommissionState.PAID: {CommissionState.CLAWED_BACK},
+        # The withdrawal it went out with came back from the payee's bank.
+        CommissionState.PAID: {CommissionState.SETTLING, CommissionState.CLAWED_BACK},
         CommissionState.REVERSED: set(),
         CommissionState.CLAWED_BACK: set(),
     }

@@ -47,6 +47,11 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place(N_("等级"), "tag", "admin.tiers.index", "channels.read"),
             Place(N_("佣金"), "wallet-minimal", "admin.commissions.index", "channels.read"),
             Place(N_("佣金方案"), "layout-grid", "admin.plans.index", "channels.read"),
+            Place(N_("提现"), "wallet-cards", "admin.withdrawals.index", "payouts.read"),
+            Place(N_("打款批次"), "send", "admin.payouts.index", "payouts.read"),
+            Place(N_("结算单"), "file-text", "admin.settlements.index", "payouts.read"),
+            Place(N_("发票"), "scroll-text", "admin.invoices.index", "payouts.read"),
+            Place(N_("代扣税款"), "landmark", "admin.taxes.index", "payouts.read"),
         ),
     ),
     (

@@ -8,6 +8,7 @@ from app.core.errors import N_, Refusal
 from app.domain.catalog import preferences
 from app.providers import messages
 from app.web.access import staff
+from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.render import render
 
@@ -29,6 +30,7 @@ BIND_WORDS = {
 TEXTS = ("name", "support", "announcement", "accent", "zone", "canned_replies", "bind_mode")
 NUMBERS = ("hold_minutes", "low_stock_at", "attribution_days", "commission_holding_days")
 SWITCHES = ("messages",)
+PAYOUT_AMOUNTS = ("payout_minimum", "payout_fee", "payout_daily_amount", "payout_check_above")
 
 
 @routes.get("/admin/settings")
@@ -60,6 +62,36 @@ def update_bank_account() -> Response:
     """Where buyers transfer their money to: whoever changes it must be who they say."""
     text = request.form.get("bank_account", "").replace("\r\n", "\n").replace("\0", "").strip()
     return _change({"bank_account": text})
+
+
+@routes.post("/admin/settings/payouts")
+@staff("settings.change", step_up=True)
+def update_payouts() -> Response:
+    """The limits of withdrawals, amounts in yuan."""
+    typed = Typed(request.form)
+    wanted: dict[str, object] = {name: typed.money(name) for name in PAYOUT_AMOUNTS}
+    wanted["payout_daily_count"] = typed.whole("payout_daily_count")
+    for name, value in wanted.items():
+        if value is None:
+            typed.errors.setdefault(name, _("请填写数字"))
+    if typed.errors:
+        return _page({name: typed.text(name) for name in wanted}, typed.errors, 422)
+    return _change(wanted)
+
+
+@routes.post("/admin/settings/payer")
+@staff("settings.change", step_up=True)
+def update_payer() -> Response:
+    """Who pays distributors, and how the tax office sees the shop."""
+    typed = Typed(request.form)
+    return _change(
+        {
+            "payer_name": typed.text("payer_name"),
+            "payer_code": typed.text("payer_code").upper(),
+            "is_platform": typed.text("is_platform") == "on",
+            "tax_gap_restarts": typed.text("tax_gap_restarts") != "off",
+        }
+    )
 
 
 def _change(wanted: dict[str, object]) -> Response:

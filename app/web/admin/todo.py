@@ -28,6 +28,9 @@ from app.domain.orders.models import (
     Refund,
     RefundState,
 )
+from app.domain.payouts.models import Withdrawal, WithdrawalState
+from app.domain.payouts.paper_models import Invoice, InvoiceState, StatementAnswer
+from app.domain.payouts.statements import is_disputed
 from app.domain.recharges.models import (
     Attempt,
     Recharge,
@@ -178,6 +181,13 @@ def _counts() -> dict[str, int]:
     counts["applications"] = _count(
         sa.select(Distributor.id).where(Distributor.state == DistributorState.APPLIED)
     )
+    counts["withdrawals"] = _withdrawals(WithdrawalState.REQUESTED)
+    counts["payouts"] = _withdrawals(WithdrawalState.APPROVED)
+    counts["returned"] = _withdrawals(WithdrawalState.RETURNED)
+    counts["invoices"] = _count(
+        sa.select(Invoice.id).where(Invoice.state == InvoiceState.SUBMITTED)
+    )
+    counts["disputes"] = _count(sa.select(StatementAnswer.id).where(is_disputed()))
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -226,9 +236,33 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
             "channels.manage",
             Task(_("待审核的分销商"), counts["applications"], applications_url, "wait"),
         ),
+        *_of_payouts(counts),
         ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
         ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
     ]
+
+
+def _of_payouts(counts: dict[str, int]) -> list[tuple[str, Task]]:
+    def url(state: WithdrawalState) -> str:
+        return url_for("admin.withdrawals.index", state=state)
+
+    review, back = url(WithdrawalState.REQUESTED), url(WithdrawalState.RETURNED)
+    invoices = url_for("admin.invoices.index", state=InvoiceState.SUBMITTED)
+    disputes = url_for("admin.settlements.index", needs="answer")
+    return [
+        ("payouts.review", Task(_("待审核的提现"), counts["withdrawals"], review, "wait")),
+        (
+            "payouts.pay",
+            Task(_("待打款的提现"), counts["payouts"], url_for("admin.payouts.index"), "wait"),
+        ),
+        ("payouts.pay", Task(_("被退回的提现"), counts["returned"], back, "bad")),
+        ("payouts.review", Task(_("待核对的发票"), counts["invoices"], invoices, "wait")),
+        ("payouts.review", Task(_("结算单异议"), counts["disputes"], disputes, "bad")),
+    ]
+
+
+def _withdrawals(state: WithdrawalState) -> int:
+    return _count(sa.select(Withdrawal.id).where(Withdrawal.state == state))
 
 
 def _channels_by_hand() -> list[str]:

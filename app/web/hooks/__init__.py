@@ -1,9 +1,9 @@
-"""Where payment channels and recharge providers call back."""
+"""Where payment and payout channels and recharge providers call back."""
 
 from flask import Blueprint
 
-from app.web.hooks import payments, recharges
+from app.web.hooks import payments, payouts, recharges
 
 hooks = Blueprint("hooks", __name__)
-for part in (payments, recharges):
+for part in (payments, payouts, recharges):
     hooks.register_blueprint(part.routes)

@@ -2,8 +2,34 @@
 
 from flask import Blueprint
 
-from app.web.portal import application, earnings, home, profile, second_factor, share, team
+from app.web.portal import (
+    application,
+    earnings,
+    home,
+    invoices,
+    payout_accounts,
+    profile,
+    second_factor,
+    share,
+    statements,
+    tax_profile,
+    team,
+    withdrawals,
+)
 
 portal = Blueprint("portal", __name__)
-for part in (application, home, earnings, share, team, profile, second_factor):
+for part in (
+    application,
+    home,
+    earnings,
+    share,
+    team,
+    withdrawals,
+    payout_accounts,
+    statements,
+    tax_profile,
+    invoices,
+    profile,
+    second_factor,
+):
     portal.register_blueprint(part.routes)

@@ -14,6 +14,7 @@ from app.web.shop import (
     recharge_accounts,
     referral,
     search,
+    verification,
     wallet,
 )
 
@@ -31,5 +32,6 @@ for part in (
     wallet,
     preferences,
     pictures,
+    verification,
 ):
     shop.register_blueprint(part.routes)
