@@ -1,4 +1,4 @@
-"""What the channel's record has besides what all of them have: trades and refunds."""
+"""What the channel's record has besides what all of them have: trades, refunds, remittances."""
 
 # Moments are seconds since 1970; amounts are minor units. A trade without an amount was closed
 # before anybody opened it: nobody can pay it any more.
@@ -27,4 +27,9 @@ CREATE TABLE IF NOT EXISTS refunds (
     settled_at REAL);
 CREATE INDEX IF NOT EXISTS refunds_of_payment ON refunds (payment_number);
 CREATE INDEX IF NOT EXISTS refunds_settled_at ON refunds (settled_at);
+CREATE TABLE IF NOT EXISTS remittances (
+    number TEXT PRIMARY KEY,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    fee INTEGER NOT NULL CHECK (fee >= 0 AND fee <= amount),
+    sent_at REAL NOT NULL);
 """
