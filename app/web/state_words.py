@@ -101,6 +101,15 @@ LOOKS: dict[str, dict[str, Look]] = {
         "differs": Look(N_("有差异"), "bad"),
         "settled": Look(N_("已处理"), "neutral", "check"),
     },
+    "channel_row": {
+        "matched": Look(N_("一致"), "good"),
+        "differs": Look(N_("有差异"), "bad"),
+        "settled": Look(N_("已处理"), "neutral", "check"),
+    },
+    "remittance": {
+        "booked": Look(N_("已入账"), "good"),
+        "reversed": Look(N_("已撤销"), "neutral", "undo-2"),
+    },
     "person": {
         "active": Look(N_("正常"), "good"),
         "disabled": Look(N_("已停用"), "bad", "ban"),

@@ -6,10 +6,12 @@ Also the eyes of a browser: what a page under our policy must not have in it.
 import io
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from PIL import Image
 from werkzeug.routing import Rule as Route
@@ -27,7 +29,10 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.orders import queries, refunding, service
+from app.domain.ledger import closing
+from app.domain.orders import channel_statements, queries, refunding, remittances, service
+from app.domain.orders.statement_files import TheirLine
+from app.domain.orders.statement_models import ChannelStatementRow, LineKind
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
@@ -112,6 +117,7 @@ def furnish(app: Flask) -> House:
     add_orders(made, product, buyer)
     add_pass(made, buyer)
     add_recharge(made, buyer)
+    add_books(made, product)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -210,6 +216,26 @@ def add_recharge(house: House, buyer: Person) -> None:
         "slug": provider.slug,
         "shop.recharge_accounts.number": placed.order.number,
         "shop.recharge_accounts.line_id": line.id,
+    }
+
+
+def add_books(house: House, product: Product) -> None:
+    """Books with a closed month, a remittance, and a channel's statement that differs."""
+    with time_machine.travel(datetime(2026, 1, 15, tzinfo=UTC), tick=False):
+        factories.buy(product)
+        theirs = [TheirLine(LineKind.PAYMENT, "NOBODY", 5)]
+        day = clock.today(factories.ZONE)
+        statement = transaction(lambda: channel_statements.take("sandbox", day, theirs))
+        remittance = transaction(lambda: remittances.book("sandbox", "BANK-0000", 500, 3))
+    draft = closing.draw_up("2026-01", factories.ZONE)
+    period = transaction(lambda: closing.close(draft))
+    rows = sa.select(ChannelStatementRow.id).where(ChannelStatementRow.statement_id == statement.id)
+    house.values |= {
+        "month": period.month,
+        "transaction_id": period.last_transaction_id,
+        "remittance_id": remittance.id,
+        "admin.ledger.code": "channel:sandbox",
+        "admin.channel_statements.row_id": session.scalars(rows).first(),
     }
 
 

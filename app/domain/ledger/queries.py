@@ -57,6 +57,21 @@ def groups(currency: str = "CNY") -> list[Group]:
     ]
 
 
+def moved_since(since: datetime, kind: AccountKind, currency: str = "CNY") -> int:
+    """What the accounts of a kind have moved by since then."""
+    moved = session.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(LedgerEntry.amount), 0))
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
+        .where(
+            LedgerTransaction.posted_at >= since,
+            LedgerAccount.kind == kind,
+            LedgerAccount.currency == currency,
+        )
+    )
+    return natural(kind, int(moved or 0))
+
+
 def prefix_column() -> sa.ColumnElement[str]:
     """Which prefix of the chart an account has."""
     return sa.case(*((has_prefix(name), name) for name in CHART)).label("prefix")
@@ -67,20 +82,6 @@ def has_prefix(prefix: str) -> sa.ColumnElement[bool]:
     return sa.or_(
         LedgerAccount.code == prefix, LedgerAccount.code.startswith(f"{prefix}:", autoescape=True)
     )
-
-
-def sum_until(until: datetime | None = None, since: datetime | None = None) -> sa.ScalarSelect[int]:
-    """Of an account in a select: the sum of its entries from `since` on and before `until`."""
-    found = (
-        sa.select(sa.func.coalesce(sa.func.sum(LedgerEntry.amount), 0))
-        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-        .where(LedgerEntry.account_id == LedgerAccount.id)
-    )
-    if until is not None:
-        found = found.where(LedgerTransaction.posted_at < until)
-    if since is not None:
-        found = found.where(LedgerTransaction.posted_at >= since)
-    return found.correlate(LedgerAccount).scalar_subquery()
 
 
 def find_account(code: str, currency: str = "CNY") -> LedgerAccount:

@@ -27,6 +27,7 @@ from app.domain.orders.models import (
     Refund,
     RefundState,
 )
+from app.domain.orders.statement_models import ChannelRowState, ChannelStatementRow
 from app.domain.recharges.models import (
     Attempt,
     Recharge,
@@ -174,6 +175,11 @@ def _counts() -> dict[str, int]:
     counts["statements"] = _count(
         sa.select(StatementRow.id).where(StatementRow.state == StatementRowState.DIFFERS)
     )
+    counts["channel_statements"] = _count(
+        sa.select(ChannelStatementRow.id).where(
+            ChannelStatementRow.state == ChannelRowState.DIFFERS
+        )
+    )
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -214,6 +220,15 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
                 _("对账差异"),
                 counts["statements"],
                 url_for("admin.statements.index"),
+                "wait",
+            ),
+        ),
+        (
+            "statements.settle",
+            Task(
+                _("渠道对账差异"),
+                counts["channel_statements"],
+                url_for("admin.channel_statements.index", state="differs"),
                 "wait",
             ),
         ),

@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from app.web.shop import (
+    books,
     categories,
     home,
     lookup,
@@ -29,5 +30,6 @@ for part in (
     wallet,
     preferences,
     pictures,
+    books,
 ):
     shop.register_blueprint(part.routes)
