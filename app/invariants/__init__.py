@@ -52,6 +52,7 @@ CHECKS = (
     Check(1, "every ledger transaction sums to zero", books.ledger_sums_to_zero),
     Check(1, "every balance equals the sum of its entries", books.balances_equal_entries),
     Check(1, "no account passed below zero that may not", books.no_account_went_negative),
+    Check(1, "each closed period still has its hash", books.periods_keep_their_hash),
     Check(2, "each delivered line has exactly what it bought", orders.lines_have_what_they_bought),
     Check(
         2,

@@ -2,11 +2,14 @@
 
 import sqlalchemy as sa
 
+from app.core.db import session
+from app.domain.ledger import closing
 from app.domain.ledger.models import (
     AccountKind,
     LedgerAccount,
     LedgerBalance,
     LedgerEntry,
+    LedgerPeriod,
     LedgerTransaction,
 )
 from app.domain.orders.models import Payment, Refund, RefundState
@@ -63,6 +66,22 @@ def no_account_went_negative(_full: bool) -> tuple[int, int]:
         .distinct()
     )
     return total(LedgerAccount), count(broken)
+
+
+def periods_keep_their_hash(full: bool) -> tuple[int, int]:
+    """The books say of a closed month what they said when it was closed, and the months hang
+    together. Without `full` only the newest is computed anew; of the others, how they hang."""
+    found = session.scalars(sa.select(LedgerPeriod).order_by(LedgerPeriod.ends_at)).all()
+    wrong, before = set(), None
+    for period in found:
+        previous = (before.hash, before.ends_at) if before else ("", None)
+        if (period.previous_hash, period.starts_at) != previous:
+            wrong.add(period.id)
+        before = period
+    for period in found if full else found[-1:]:
+        if not closing.still_holds(period):
+            wrong.add(period.id)
+    return len(found), len(wrong)
 
 
 def money_is_booked_once(_full: bool) -> tuple[int, int]:

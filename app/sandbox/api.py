@@ -8,9 +8,7 @@ import csv
 import io
 import json
 import threading
-from datetime import datetime, timedelta
 from typing import NoReturn
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, request
 
@@ -21,8 +19,6 @@ from app.sandbox import refunds, statement, trades
 from app.sandbox.channel import here
 from app.sandbox.faults import Faults
 
-# The channel's days.
-ZONE = ZoneInfo("Asia/Shanghai")
 BODY_LIMIT = 64 * 1024
 
 routes = Blueprint("api", __name__, url_prefix="/api")
@@ -106,13 +102,12 @@ def query_refund() -> Response:
 def show_statement() -> Response:
     """What was paid and sent back on a day, as CSV: the day is Shanghai's."""
     try:
-        start = datetime.strptime(_text(_asked(), "day"), "%Y-%m-%d").replace(tzinfo=ZONE)
+        start, end = statement.day(_text(_asked(), "day"))
     except ValueError:
         abort(400)
-    end = start + timedelta(days=1)
     text = io.StringIO(newline="")
     with here().record.unit() as db:
-        rows = statement.between(db, start.timestamp(), end.timestamp())
+        rows = statement.between(db, start, end)
     writer = csv.writer(text)
     writer.writerow(statement.COLUMNS)
     writer.writerows(rows)

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from app.outside.machine import only_this_machine
 from app.outside.record import now
-from app.sandbox import callbacks, payouts, refunds, trades
+from app.sandbox import callbacks, payouts, refunds, remittances, statement, trades
 from app.sandbox.channel import here
 from app.sandbox.faults import Faults
 from app.sandbox.payouts import PayoutFaults
@@ -94,6 +94,32 @@ def index_refunds() -> Response:
     with here().record.unit() as db:
         rows = db.execute("SELECT * FROM refunds ORDER BY asked_at").fetchall()
     return jsonify(refunds=_rows(rows))
+
+
+@routes.post("/remittances")
+def create_remittance() -> Response:
+    """Send all that is held to the merchant's bank."""
+    with here().record.unit() as db:
+        try:
+            sent = remittances.remit(db, now())
+        except remittances.Nothing:
+            abort(409, "nothing is held")
+    return jsonify(asdict(sent))
+
+
+@routes.get("/statement")
+def show_statement() -> Response:
+    """A day's statement as a merchant downloads it: `?day=2026-11-24`, which is Shanghai's."""
+    day = request.args.get("day", "")
+    try:
+        start, end = statement.day(day)
+    except ValueError:
+        abort(400, "day: 2026-11-24")
+    with here().record.unit() as db:
+        text = statement.text(db, start, end)
+    response = Response(text, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="sandbox-{day}.csv"'
+    return response
 
 
 def _rows(rows: list[object]) -> list[dict[str, object]]:

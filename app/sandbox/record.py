@@ -1,4 +1,5 @@
-"""What the channel's record has besides what all of them have: trades, refunds and payouts."""
+"""What the channel's record has besides what all of them have: trades, refunds, remittances and
+payouts."""
 
 from app.sandbox import payouts
 
@@ -30,6 +31,11 @@ CREATE TABLE IF NOT EXISTS refunds (
     settled_at REAL);
 CREATE INDEX IF NOT EXISTS refunds_of_payment ON refunds (payment_number);
 CREATE INDEX IF NOT EXISTS refunds_settled_at ON refunds (settled_at);
+CREATE TABLE IF NOT EXISTS remittances (
+    number TEXT PRIMARY KEY,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    fee INTEGER NOT NULL CHECK (fee >= 0 AND fee <= amount),
+    sent_at REAL NOT NULL);
 """
     + payouts.SCHEMA
 )

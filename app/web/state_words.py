@@ -170,6 +170,15 @@ LOOKS: dict[str, dict[str, Look]] = {
         "reversed": Look(N_("已扣回"), "neutral", "undo-2"),
         "clawed_back": Look(N_("提现后扣回"), "neutral", "undo-2"),
     },
+    "channel_row": {
+        "matched": Look(N_("一致"), "good"),
+        "differs": Look(N_("有差异"), "bad"),
+        "settled": Look(N_("已处理"), "neutral", "check"),
+    },
+    "remittance": {
+        "booked": Look(N_("已入账"), "good"),
+        "reversed": Look(N_("已撤销"), "neutral", "undo-2"),
+    },
     "person": {
         "active": Look(N_("正常"), "good"),
         "disabled": Look(N_("已停用"), "bad", "ban"),

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from app.core import clock
+from app.domain.orders import statement_files
+from app.domain.orders.statement_files import TheirLine
+from app.domain.orders.statement_models import LineKind
 from app.sandbox.server import create
 from tests.sandbox.conftest import Channel
 
@@ -47,6 +51,34 @@ def test_the_record_lists_every_trade_and_refund(channel: Channel, number: str) 
         f"R{number}"
     ]
     assert channel.browser.get(f"{channel.url}/control/trades/{number}X").status_code == 404
+
+
+def test_a_days_statement_is_a_file_that_a_shop_can_read(channel: Channel, number: str) -> None:
+    channel.pay(number)
+    channel.adapter.refund(channel.refund(f"R{number}", 100, number))
+    held = sum(
+        trade["paid"] - trade["refunded"]
+        for trade in channel.browser.get(f"{channel.url}/control/trades").json()["trades"]
+    )
+    remitted = channel.browser.post(f"{channel.url}/control/remittances").json()
+    assert 0 < remitted["fee"] < remitted["amount"] <= held
+    assert channel.browser.post(f"{channel.url}/control/remittances").status_code == 409
+
+    today = clock.today("Asia/Shanghai")
+    answer = channel.browser.get(f"{channel.url}/control/statement?day={today}")
+
+    lines = {line.number: line for line in statement_files.read(answer.content)}
+    assert lines[number] == TheirLine(LineKind.PAYMENT, number, 9900, "success")
+    assert lines[f"R{number}"] == TheirLine(LineKind.REFUND, f"R{number}", 100, "success")
+    sent = lines[remitted["number"]]
+    assert (sent.kind, sent.amount, sent.fee) == (
+        LineKind.REMITTANCE,
+        remitted["amount"],
+        remitted["fee"],
+    )
+    for day in ("today", "9999-12-31", ""):
+        wrong = channel.browser.get(f"{channel.url}/control/statement?day={day}")
+        assert wrong.status_code == 400
 
 
 @pytest.mark.parametrize(

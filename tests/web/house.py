@@ -6,7 +6,6 @@ Also the eyes of a browser: what a page under our policy must not have in it.
 import io
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -23,16 +22,12 @@ from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person, Role, Session
 from app.domain.accounts.rules import PERMISSIONS
-from app.domain.catalog import offers, pictures, preferences
+from app.domain.catalog import offers, pictures
 from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.channels import commission, links, plans
-from app.domain.channels.models import CommissionState, Distributor
 from app.domain.orders import queries, refunding, service
-from app.domain.payouts import invoices, paying, statements
-from app.domain.payouts import queries as queries_of_payouts
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
@@ -43,9 +38,10 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
-from tests import channels, earning, factories, paying_out, people, sellers
+from tests import factories, people
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
+from tests.web import selling
 from tests.web.visitors import Visitor
 
 # What a form may hold: enough of it is right for many a view to go all the way.
@@ -119,9 +115,9 @@ def furnish(app: Flask) -> House:
     add_orders(made, product, buyer)
     add_pass(made, buyer)
     add_recharge(made, buyer)
-    add_distributors(made)
-    add_commission(made, product)
-    add_payouts(made, add_earnings(made, product, buyer))
+    made.values |= selling.distributors() | selling.commissions(product)
+    made.values |= selling.earnings(product, buyer) | selling.payouts(buyer) | selling.papers(buyer)
+    made.values |= selling.books(product)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )
@@ -220,97 +216,6 @@ def add_recharge(house: House, buyer: Person) -> None:
         "slug": provider.slug,
         "shop.recharge_accounts.number": placed.order.number,
         "shop.recharge_accounts.line_id": line.id,
-    }
-
-
-def add_distributors(house: House) -> None:
-    """One who sells, one under her who asks to, and an invitation that nobody has used."""
-    parent = sellers.join("阿岚")
-    house.values |= {
-        "admin.distributors.uid": sellers.apply("小北", parent).uid,
-        "portal.application.token": sellers.token_of(parent),
-        "tier_id": parent.tier_id,
-    }
-
-
-def add_earnings(house: House, product: Product, buyer: Person) -> Distributor:
-    """The holder sells, with one under her: a link, something earned, something on its way."""
-    seller = sellers.make(buyer)
-    sellers.make(parent_id=seller.id)
-    first, second, third = (earning.attributed(product, seller) for _ in range(3))
-    one = earning.earn(first, seller)
-    earning.take_back(one, seller, 100)
-    earning.earn(second, seller, CommissionState.HOLDING, held_for=timedelta(days=7))
-    earning.earn(third, seller, CommissionState.PENDING)
-    link = transaction(lambda: links.link_of(seller, None))
-    house.values |= {
-        "portal.earnings.commission_id": one.id,
-        "portal.share.code": link.code,
-        "shop.referral.code": link.code,
-    }
-    return seller
-
-
-def add_commission(house: House, product: Product) -> None:
-    """One that can be withdrawn, and a draft with a rule."""
-    seller = sellers.make()
-    placed = channels.place(product, seller, channels.published_plan({"percent_bp": 1000}))
-    assert placed.payment is not None
-    factories.settle(placed.payment)
-    transaction(lambda: commission.settle(placed.order.id))
-    draft = channels.draft({"per_unit": 100, "product_id": product.id})
-    house.values |= {
-        "commission_id": channels.commissions(placed.order)[0].id,
-        "plan_id": draft.id,
-        "rule_id": plans.find(draft.id).rules[0].id,
-    }
-
-
-def add_payouts(house: House, holder: Distributor) -> None:
-    """The holder has asked for one withdrawal, and another is in a batch for the bank."""
-    paying_out.equip(holder, payable=100_000)
-    account = paying_out.add_account(holder, paying_out.BANK)
-    paying = paying_out.approve(paying_out.ask(holder, 20_000, account)).number
-    batch = paying_out.submit("bank_file")
-    asked = paying_out.ask(holder, 30_000, account)
-    house.values |= {
-        "portal.withdrawals.number": asked.number,
-        "portal.payout_accounts.uid": account.uid,
-        "admin.withdrawals.number": asked.number,
-        "admin.payouts.number": batch.number,
-        "paying": paying,
-        "method": "alipay",
-    }
-    add_papers(house)
-
-
-def add_papers(house: House) -> None:
-    """A company has sent an invoice; the holder got one payment above the bank's line."""
-    company = paying_out.make_distributor(payable=50_000)
-    paying_out.enter_company(company)
-    asked = paying_out.ask(company, 20_000, paying_out.add_account(company))
-    company_id, number = company.id, asked.number
-    house.values["admin.invoices.uid"] = transaction(
-        lambda: invoices.upload(company_id, number, "12345678", b"%PDF-1.7 invoice").uid
-    )
-    holder_id = queries_of_payouts.find(house.values["paying"]).distributor_id
-    holder = session.get_one(Distributor, holder_id)
-    transaction(lambda: preferences.change({"payout_daily_amount": 10**10}))
-    paying_out.credit(holder, 9_000_000)
-    account = queries_of_payouts.active_accounts(holder_id)[0]
-    large = paying_out.approve(paying_out.ask(holder, 9_000_000, account))
-    paying_out.submit("manual")
-    large_id = large.id
-    transaction(lambda: paying.confirm_by_hand(large_id, "HAND0001"))
-    issued = transaction(lambda: statements.issue(large_id))
-    assert issued is not None
-    house.values |= {
-        "portal.statements.number": issued.number,
-        "admin.settlements.number": issued.number,
-        "shop.verification.number": issued.number,
-        "admin.taxes.uid": holder.uid,
-        "year": clock.today(factories.ZONE).year,
-        "quarter": 4,
     }
 
 

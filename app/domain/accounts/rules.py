@@ -75,7 +75,7 @@ PERMISSION_WORDS = {
     "recharges.export": N_("导出充值（需再次验证）"),
     "providers.view": N_("查看充值供应商"),
     "providers.change": N_("添加、修改、启停供应商（需再次验证）"),
-    "statements.view": N_("查看供应商对账"),
+    "statements.view": N_("查看供应商与渠道对账"),
     "statements.settle": N_("导入对账单，处理差异"),
     "channels.read": N_("查看分销商、等级与佣金"),
     "channels.manage": N_("审核、暂停分销商，设置等级与佣金规则，更正订单归属（需再次验证）"),

@@ -1,7 +1,8 @@
-"""The books: accounts, transactions, entries that are never changed, and balances made of them."""
+"""The books: accounts, transactions, entries that are never changed, balances, closed periods."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -62,9 +63,39 @@ class LedgerEntry(db.Model):
     """One line: debit positive, credit negative, never zero. The database refuses changes."""
 
     __tablename__ = "ledger_entries"
-    __table_args__ = (sa.CheckConstraint("amount <> 0", name="amount_not_zero"),)
+    __table_args__ = (
+        sa.CheckConstraint("amount <> 0", name="amount_not_zero"),
+        # An account's newest entries, however many it has.
+        sa.Index("ix_ledger_entries_of_account", "account_id", "id"),
+    )
 
     id: Mapped[db.PrimaryKey]
     transaction_id: Mapped[int] = mapped_column(sa.ForeignKey(LedgerTransaction.id), index=True)
-    account_id: Mapped[int] = mapped_column(sa.ForeignKey(LedgerAccount.id), index=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(LedgerAccount.id))
     amount: Mapped[int]
+
+
+class LedgerPeriod(db.Model):
+    """A month of the books that is closed: the database takes no transaction before its end.
+
+    `ends_at` is its first moment after; it begins where the one before it ended, and the first one
+    with the books. `hash` chains it to `previous_hash`; see `closing.py`. `totals` has a row for
+    each account: [code, currency, opening, debit, credit, closing], in minor units, debit positive.
+    """
+
+    __tablename__ = "ledger_periods"
+    __table_args__ = (sa.CheckConstraint("transactions >= 0", name="transactions_not_negative"),)
+
+    id: Mapped[db.PrimaryKey]
+    # "2026-10", in the shop's zone as it was then.
+    month: Mapped[str] = mapped_column(unique=True)
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime] = mapped_column(unique=True)
+    transactions: Mapped[int]
+    # The newest of its transactions; none when it had none.
+    last_transaction_id: Mapped[int | None] = mapped_column(sa.ForeignKey(LedgerTransaction.id))
+    totals: Mapped[list[Any]]
+    previous_hash: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    closed_by: Mapped[str]
+    closed_at: Mapped[datetime]

@@ -21,13 +21,24 @@ CHART: dict[str, tuple[AccountKind, bool]] = {
     "payout_fee": (AccountKind.INCOME, True),  # what a withdrawal costs its distributor
     "bank": (AccountKind.ASSET, True),  # the shop's own bank account
     "balance": (AccountKind.LIABILITY, False),  # what a distributor paid in to buy from
+    "channel_fee": (AccountKind.EXPENSE, True),  # what channels keep of what they remit
     "writeoff": (AccountKind.EXPENSE, True),  # what is not to be had back, each with its reason
 }
 
 
 def kind_of(code: str) -> tuple[AccountKind, bool]:
     """What `channel:sandbox` is; raises KeyError for an account that the chart does not know."""
-    return CHART[code.partition(":")[0]]
+    return CHART[prefix_of(code)]
+
+
+def prefix_of(code: str) -> str:
+    """`channel:sandbox` → `channel`: an account's place in the chart."""
+    return code.partition(":")[0]
+
+
+def natural(kind: AccountKind, amount: int) -> int:
+    """A signed amount (debit positive) as it grows on the account's normal side."""
+    return amount if kind in (AccountKind.ASSET, AccountKind.EXPENSE) else -amount
 
 
 def check_lines(lines: Mapping[str, int]) -> None:

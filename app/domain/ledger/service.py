@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from app.core import clock, db
 from app.core.actors import actor
@@ -30,12 +31,23 @@ _CHANGE = (
     .values(balance=_AFTER)
 )
 
+# What the trigger of migration 0011 says.
+CLOSED = "the period is closed"
+
 # An account's id, its code, and by how much its balance changes.
 Change = tuple[int, str, int]
 
 
 class Insufficient(Exception):
     """An account that may not go below zero would; nothing was posted."""
+
+
+class PeriodClosed(Exception):
+    """The clock says a time in a month that is closed; nothing was posted, the unit is lost.
+
+    It is a fault of this machine's clock, which went backwards, and of nobody's input: a callback
+    is answered with an error and sent again, a job is tried again, until the clock is right.
+    """
 
 
 def post(
@@ -52,12 +64,11 @@ def post(
 
     Posting the same `key` again does nothing, which makes the caller's repetition harmless.
     Raises ValueError when the lines do not sum to zero, Insufficient when an account would pass
-    below zero that may not.
+    below zero that may not, PeriodClosed when the clock has gone back into a closed month. It is
+    always posted now: there is no other way to give it a time.
     """
     check_lines(lines)
-    transaction_id = db.insert_once(
-        LedgerTransaction,
-        "key",
+    transaction_id = _insert(
         key=key,
         kind=kind,
         subject=subject,
@@ -81,6 +92,17 @@ def post(
     # Every sale changes the same few balances. They wait for the end, but for one that says no.
     if any(_side(code, amount) for _, code, amount in _sums(db.still_to_write(_change_balances))):
         db.write_now(_change_balances)
+
+
+def _insert(**values: object) -> int | None:
+    """The transaction's row, or None when its key is known. That no month is closed which it
+    belongs to is for the database to say: it costs no statement, and nobody comes in between."""
+    try:
+        return db.insert_once(LedgerTransaction, "key", **values)
+    except DBAPIError as error:
+        if CLOSED in str(error.orig):
+            raise PeriodClosed(f"{CLOSED} at {values['posted_at']}: is the clock right?") from error
+        raise
 
 
 def account_id(code: str, currency: str) -> int:

@@ -63,6 +63,21 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        N_("账目"),
+        (
+            Place(N_("账本"), "scroll-text", "admin.ledger.index", "books.read"),
+            Place(N_("财务报表"), "file-text", "admin.reports.show", "books.read"),
+            Place(N_("结账"), "lock", "admin.periods.index", "books.read"),
+            Place(
+                N_("渠道对账"),
+                "file-spreadsheet",
+                "admin.channel_statements.index",
+                "statements.view",
+            ),
+            Place(N_("渠道结算"), "landmark", "admin.remittances.index", "statements.view"),
+        ),
+    ),
+    (
         N_("店铺"),
         (
             Place(N_("成员"), "users", "admin.people.index", "people.view"),

@@ -12,11 +12,13 @@ from app.core.db import session
 from app.domain.accounts.models import Person, Role
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Product, ProductState
+from app.domain.ledger import queries
+from app.domain.ledger.models import AccountKind
 from app.domain.orders.models import Order
 from app.domain.vault.models import Batch
 from app.providers import payments
 from app.web.access import staff
-from app.web.admin import todo
+from app.web.admin import days, todo
 from app.web.render import render
 
 routes = Blueprint("home", __name__)
@@ -32,13 +34,41 @@ class Step:
     done: bool
 
 
+@dataclass(frozen=True)
+class Money:
+    """A figure of the books, in minor units; its address has the entries that it is the sum of."""
+
+    label: str
+    amount: int
+    url: str
+
+
 @routes.get("/admin/")
 @staff("console.view")
 def show() -> Response:
     todo.forget()
     steps = first_hour() if current_user.may("settings.change") else []
     is_open = any(not step.done for step in steps)
-    return render("admin/home.html", tasks=todo.mine(), steps=steps if is_open else [])
+    return render(
+        "admin/home.html", tasks=todo.mine(), steps=steps if is_open else [], money=books()
+    )
+
+
+def books() -> list[Money]:
+    """What came in today, what the shop has and what it owes, for who may read the books."""
+    if not current_user.may("books.read"):
+        return []
+    day = preferences.today()
+    today = {"day": day.isoformat()}
+    totals = dict.fromkeys(AccountKind, 0)
+    for group in queries.groups():
+        totals[group.kind] += group.balance
+    income = queries.moved_since(days.midnight(day), AccountKind.INCOME)
+    return [
+        Money(_("今日收入"), income, url_for("admin.reports.show", **today)),  # type: ignore[arg-type]
+        Money(_("手上的钱"), totals[AccountKind.ASSET], url_for("admin.ledger.index")),
+        Money(_("欠着的钱"), totals[AccountKind.LIABILITY], url_for("admin.ledger.index")),
+    ]
 
 
 def first_hour() -> list[Step]:

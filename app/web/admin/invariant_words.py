@@ -8,6 +8,7 @@ INVARIANTS = {
     "every ledger transaction sums to zero": N_("每笔账目借贷相等"),
     "every balance equals the sum of its entries": N_("每个余额等于明细之和"),
     "no account passed below zero that may not": N_("不可为负的账户从未为负"),
+    "each closed period still has its hash": N_("已结账的月份与当时的指纹一致"),
     "each delivered line has exactly what it bought": N_("每个已发货订单拿到的正是所买的"),
     "each recharged line has one delivered recharge": N_("每个直充商品恰好到账一次"),
     "each code is used as often as its uses say": N_("每张卡密的使用次数对得上"),

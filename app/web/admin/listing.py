@@ -7,9 +7,8 @@ the current filter as a file. Unknown or broken values in a URL count as not giv
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask import Response, request, url_for
@@ -19,8 +18,8 @@ from werkzeug.datastructures import MultiDict
 
 from app.core.db import session
 from app.core.errors import N_
-from app.domain.catalog import preferences
 from app.web.admin import export
+from app.web.admin.days import midnight, read_day
 from app.web.admin.export import Found
 from app.web.render import render
 
@@ -123,8 +122,8 @@ class Listing:
                 for choice in self.choices
                 if (value := args.get(choice.name, "")) in {key for key, _words in choice.options()}
             },
-            first_day=_day(args.get("from", "")) if self.days else None,
-            last_day=_day(args.get("to", "")) if self.days else None,
+            first_day=read_day(args.get("from", "")) if self.days else None,
+            last_day=read_day(args.get("to", "")) if self.days else None,
             sort=sort if sort in {known.name for known in self.sorts} else self.sorts[0].name,
             size=size if size in SIZES else SIZES[0],
             page=max(args.get("page", 1, type=int), 1),
@@ -133,7 +132,7 @@ class Listing:
 
     def show(self, found: Found, asked: "Asked") -> "Shown":
         """One page of what was found, with the true total; past the end is the last page."""
-        matching = self._matching(found, asked)
+        matching = self.matching(found, asked)
         counted = matching.order_by(None).with_only_columns(self.model.id).subquery()
         total = int(session.scalar(sa.select(sa.func.count()).select_from(counted)) or 0)
         number = min(asked.page, _pages(total, asked.size))
@@ -144,18 +143,19 @@ class Listing:
     def _in_order(self, found: Found, asked: "Asked") -> Found:
         sort = next(sort for sort in self.sorts if sort.name == asked.sort)
         # The id makes the order total: no row stands on two pages or on none.
-        return self._matching(found, asked).order_by(None).order_by(*sort.by, self.model.id.desc())
+        return self.matching(found, asked).order_by(None).order_by(*sort.by, self.model.id.desc())
 
-    def _matching(self, found: Found, asked: "Asked") -> Found:
+    def matching(self, found: Found, asked: "Asked") -> Found:
+        """What of it the filters of a URL let through, on whatever page."""
         if asked.text and self.search:
             found = found.where(self.search.where(asked.text))
         for choice in self.choices:
             if choice.name in asked.chosen:
                 found = found.where(choice.where(asked.chosen[choice.name]))
         if self.days and asked.first_day:
-            found = found.where(self.days.column >= _midnight(asked.first_day))
+            found = found.where(self.days.column >= midnight(asked.first_day))
         if self.days and asked.last_day:
-            found = found.where(self.days.column < _midnight(asked.last_day + timedelta(days=1)))
+            found = found.where(self.days.column < midnight(asked.last_day + timedelta(days=1)))
         return found
 
     def _url(self, asked: "Asked", **changes: object) -> str:
@@ -264,19 +264,6 @@ def read(statement: Found) -> Sequence[Any]:
 def _clean(text: str) -> str:
     # PostgreSQL takes no NUL in a text.
     return text.replace("\0", "").strip()[:TEXT_LENGTH]
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    # At the ends of the calendar there is no midnight in every zone, and no order either.
-    return day if 2000 <= day.year < 3000 else None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(preferences.get().zone))
 
 
 def _pages(total: int, size: int) -> int:

@@ -28,6 +28,7 @@ from app.domain.orders.models import (
     Refund,
     RefundState,
 )
+from app.domain.orders.statement_models import ChannelRowState, ChannelStatementRow
 from app.domain.payouts.models import Withdrawal, WithdrawalState
 from app.domain.payouts.paper_models import Invoice, InvoiceState, StatementAnswer
 from app.domain.payouts.statements import is_disputed
@@ -188,6 +189,11 @@ def _counts() -> dict[str, int]:
         sa.select(Invoice.id).where(Invoice.state == InvoiceState.SUBMITTED)
     )
     counts["disputes"] = _count(sa.select(StatementAnswer.id).where(is_disputed()))
+    counts["channel_statements"] = _count(
+        sa.select(ChannelStatementRow.id).where(
+            ChannelStatementRow.state == ChannelRowState.DIFFERS
+        )
+    )
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -237,6 +243,15 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
             Task(_("待审核的分销商"), counts["applications"], applications_url, "wait"),
         ),
         *_of_payouts(counts),
+        (
+            "statements.settle",
+            Task(
+                _("渠道对账差异"),
+                counts["channel_statements"],
+                url_for("admin.channel_statements.index", state="differs"),
+                "wait",
+            ),
+        ),
         ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
         ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
     ]

@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from app.web.shop import (
+    books,
     categories,
     home,
     lookup,
@@ -33,5 +34,6 @@ for part in (
     preferences,
     pictures,
     verification,
+    books,
 ):
     shop.register_blueprint(part.routes)
