@@ -1,4 +1,4 @@
-"""Distributors' balances for purchases: what was paid in, less what was bought, and nothing else."""
+"""Distributors' balances for purchases: what was paid in, less what was bought."""
 
 import sqlalchemy as sa
 

@@ -117,7 +117,7 @@ def furnish(app: Flask) -> House:
     add_recharge(made, buyer)
     made.values |= selling.distributors() | selling.commissions(product)
     made.values |= selling.earnings(product, buyer) | selling.payouts(buyer) | selling.papers(buyer)
-    made.values |= selling.books(product)
+    made.values |= selling.purchases(product, buyer) | selling.books(product)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)
     )

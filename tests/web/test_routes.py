@@ -44,6 +44,7 @@ WITH_FRAGMENT = {
     "shop.orders.show",
     "shop.passes.show",
     "portal.home.show",
+    "portal.deliveries.show",
     "redeem.code",
     "admin.imports.show",
 }
@@ -87,6 +88,8 @@ def status_within(route: Route, who: str) -> int:
         "portal.share.index": who != HOLDER,
         "portal.share.show": who != HOLDER,
         "portal.share.show_poster": who != HOLDER,
+        # Of nothing in particular it is the price list.
+        "portal.purchases.new": True,
         # Nothing was scanned yet.
         "admin.counter.show_pass": True,
         # No secret is being set up.

@@ -87,7 +87,7 @@ def _orders_of(transactions: Sequence[LedgerTransaction]) -> dict[int, Order]:
     """What each of these is about: an order, or a payment's order."""
     payments = [one.subject_id for one in transactions if one.subject == "payments"]
     found = sa.select(Payment.id, Payment.order_id).where(Payment.id.in_(payments))
-    by_payment = {payment_id: order_id for payment_id, order_id in session.execute(found)}
+    by_payment = dict(iter(session.execute(found)))
     order_ids = {
         one.id: by_payment[one.subject_id] if one.subject == "payments" else one.subject_id
         for one in transactions

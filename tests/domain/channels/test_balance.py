@@ -1,4 +1,4 @@
-"""What a distributor pays in she has, what she buys is taken from it, and never more than there is."""
+"""What a distributor pays in she has; what she buys is taken from it, never more than there is."""
 
 from datetime import timedelta
 
@@ -7,11 +7,11 @@ import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
-from app.core import clock, ids
+from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict, NotFound, Refusal
 from app.domain.accounts.contacts import Contact
-from app.domain.catalog.models import AccountFormat, Product, ProductKind, ProductState
+from app.domain.catalog.models import ProductKind, ProductState
 from app.domain.channels import balance, purchasing, recipients, tiers
 from app.domain.channels.models import Attribution, Distributor
 from app.domain.ledger import queries as books
@@ -19,10 +19,10 @@ from app.domain.ledger.queries import Wanted
 from app.domain.orders import balances, queries, refunding
 from app.domain.orders.balances import Recipient
 from app.domain.orders.models import Order, OrderState, PaymentState, RefundState, Verdict
-from app.domain.orders.placing import Placed, Purchase
+from app.domain.orders.placing import Purchase
 from app.domain.vault.models import Code, CodeState
 from app.providers.recharges.interface import Outcome
-from tests import factories, people, sellers
+from tests import factories, people, sellers, trade
 from tests.domain.messages.conftest import MEI, Post, post
 from tests.domain.recharges.conftest import Market, market
 from tests.fake_channel import ObedientChannel
@@ -32,46 +32,6 @@ __all__ = ["market", "post"]
 pytestmark = pytest.mark.usefixtures("audited")
 
 PHONES = tuple(f"1391234{n:04d}" for n in range(10))
-
-
-def who(seller: Distributor, product: Product | None = None, **values: object) -> Purchase:
-    """What a page of the portal sends of her."""
-    return Purchase(
-        **{
-            "checkout_key": ids.token(),
-            "product_id": product.id if product else 0,
-            "quantity": 1,
-            "shown_price": purchasing.offer_of(product, seller).price if product else 0,
-            "contact": Contact.parse("13900139000"),
-            "channel": "sandbox",
-            "pickup_hash": None,
-            "person_id": seller.person_id,
-            "ip": "203.0.113.7",
-            "network": "net",
-            "language": "zh",
-            "balance_of": seller.uid,
-        }
-        | values  # type: ignore[arg-type]
-    )
-
-
-def ask(seller: Distributor, amount: int, **values: object) -> Placed:
-    wanted = who(seller, **values)
-    return transaction(lambda: balance.top_up(wanted, amount, "余额充值"))
-
-
-def fill(seller: Distributor, amount: int) -> Order:
-    placed = ask(seller, amount)
-    assert placed.payment is not None
-    assert factories.settle(placed.payment) == Verdict.PAID
-    return placed.order
-
-
-def buy(seller: Distributor, product: Product, *recipients: Recipient, **values: object) -> Order:
-    wanted, seller_id = who(seller, product, **values), seller.id
-    today = clock.today(factories.ZONE)
-    order = transaction(lambda: purchasing.buy(seller_id, wanted, recipients, today))
-    return factories.fresh(order)
 
 
 def seller_of_tier(discount_bp: int = 1_000) -> Distributor:
@@ -94,8 +54,8 @@ def refund(order: Order, amount: int) -> None:
 
 def test_a_top_up_is_owed_to_her_once_and_is_no_sale(app: Flask, channel: ObedientChannel) -> None:
     seller = sellers.make()
-    placed = ask(seller, 50_000, checkout_key="k" * 20)
-    again = ask(seller, 50_000, checkout_key="k" * 20)
+    placed = trade.ask(seller, 50_000, checkout_key="k" * 20)
+    again = trade.ask(seller, 50_000, checkout_key="k" * 20)
     assert placed.payment is not None and again.payment is not None
     assert again.payment.id == placed.payment.id
     payment = placed.payment
@@ -112,12 +72,12 @@ def test_a_top_up_is_owed_to_her_once_and_is_no_sale(app: Flask, channel: Obedie
     assert (product.kind, product.state) == (ProductKind.BALANCE, ProductState.ARCHIVED)
     for amount in (999, 5_000_001):
         with pytest.raises(Refusal):
-            ask(seller, amount)
+            trade.ask(seller, amount)
 
 
 def test_late_money_fills_it_and_what_does_not_fit_goes_back(channel: ObedientChannel) -> None:
     seller = sellers.make()
-    late, wrong = ask(seller, 2_000), ask(seller, 3_000)
+    late, wrong = trade.ask(seller, 2_000), trade.ask(seller, 3_000)
     assert late.payment is not None and wrong.payment is not None
     with time_machine.travel(clock.now() + timedelta(hours=25), tick=True):
         factories.work()
@@ -131,8 +91,8 @@ def test_late_money_fills_it_and_what_does_not_fit_goes_back(channel: ObedientCh
 
 def test_a_top_up_is_refunded_as_far_as_it_is_not_spent(channel: ObedientChannel) -> None:
     seller, product = sellers.make(), factories.make_product(codes=2)
-    paid_in = fill(seller, 5_000)
-    buy(seller, product)
+    paid_in = trade.fill(seller, 5_000)
+    trade.buy(seller, product)
 
     with pytest.raises(Refusal) as no:
         refund(paid_in, 2_001)
@@ -150,10 +110,10 @@ def test_she_buys_at_her_tiers_price_and_it_earns_nobody_anything(
 ) -> None:
     seller = seller_of_tier(1_250)
     product = factories.make_product(codes=30, price=999)
-    fill(seller, 30_000)
+    trade.fill(seller, 30_000)
 
-    order = buy(seller, product, quantity=20, checkout_key="k" * 20)
-    again = buy(seller, product, quantity=20, checkout_key="k" * 20)
+    order = trade.buy(seller, product, quantity=20, checkout_key="k" * 20)
+    again = trade.buy(seller, product, quantity=20, checkout_key="k" * 20)
 
     # 999 less 12.5 % is 874.125; above the most of a shop's order, which is 10.
     assert (order.lines[0].unit_price, order.total) == (874, 17_480)
@@ -177,27 +137,27 @@ def test_she_buys_at_her_tiers_price_and_it_earns_nobody_anything(
 def test_what_may_not_be_bought_changes_nothing(channel: ObedientChannel) -> None:
     seller = sellers.make()
     product = factories.make_product(codes=2, max_per_buyer=3)
-    fill(seller, 4_000)
+    trade.fill(seller, 4_000)
     with pytest.raises(Refusal) as no:
-        buy(seller, product, quantity=2)
+        trade.buy(seller, product, quantity=2)
     assert (no.value.field, no.value.params["missing"]) == ("balance", "20.00")
     for wrong in ({"shown_price": 1}, {"quantity": 501}, {"quantity": 4}, {"quantity": 3}):
         with pytest.raises((Refusal, Conflict)):
-            buy(seller, product, **wrong)
+            trade.buy(seller, product, **wrong)
     suspended = sellers.make(state="suspended")
     with pytest.raises(Conflict):
-        buy(suspended, product)
+        trade.buy(suspended, product)
     assert has(seller) == 4_000
     assert set(session.scalars(sa.select(Code.state))) == {CodeState.AVAILABLE}
     with pytest.raises(NotFound):
-        purchasing.find(seller.uid, fill(seller, 1_000).number)
+        purchasing.find(seller.uid, trade.fill(seller, 1_000).number)
 
 
 def test_the_last_fen_is_spent_by_exactly_one_of_two(app: Flask, channel: ObedientChannel) -> None:
     seller, product = sellers.make(), factories.make_product(codes=9)
-    fill(seller, factories.PRICE)
+    trade.fill(seller, factories.PRICE)
     today = clock.today(factories.ZONE)
-    wishes = [who(seller, product) for _ in range(2)]
+    wishes = [trade.who(seller, product) for _ in range(2)]
 
     def attempt(wish: Purchase) -> OrderState:
         # Without the lock of her row, which lets her buy only one thing at a time.
@@ -216,7 +176,7 @@ def test_a_list_of_accounts_is_one_order_and_what_fails_is_back_on_the_balance(
     seller = seller_of_tier()
     market.first.submits = [Outcome.DELIVERED, Outcome.REFUSED, Outcome.DELIVERED]
     market.second.submits = [Outcome.REFUSED]
-    fill(seller, 20_000)
+    trade.fill(seller, 20_000)
     text = f"手机号,数量\r\n{PHONES[0]}\n\n12345,1\n{PHONES[0]}\n+86 {PHONES[1]}，1\n{PHONES[2]},x"
 
     lines = recipients.read(text, market.product)
@@ -226,7 +186,7 @@ def test_a_list_of_accounts_is_one_order_and_what_fails_is_back_on_the_balance(
     ]
     assert lines[2].fault is not None and lines[2].fault.params == {"line": 2}
     wanted = [*recipients.good(lines), *recipients.good(recipients.read(PHONES[3], market.product))]
-    order = buy(seller, market.product, *wanted, quantity=3)
+    order = trade.buy(seller, market.product, *wanted, quantity=3)
     assert (order.total, has(seller)) == (8_100, 11_900)
     factories.work()
 
@@ -239,7 +199,7 @@ def test_a_list_of_accounts_is_one_order_and_what_fails_is_back_on_the_balance(
     ]
     # With quantities of their own, the lines say how many they are of in all.
     with pytest.raises(Refusal):
-        buy(seller, market.product, Recipient(wanted[0].account, 11), quantity=11)
+        trade.buy(seller, market.product, Recipient(wanted[0].account, 11), quantity=11)
 
 
 def test_a_list_is_read_in_whatever_a_spreadsheet_saves(market: Market) -> None:
@@ -258,11 +218,11 @@ def test_entries_say_what_each_is_about_and_the_notice_comes_once(post: Post) ->
     seller, product = sellers.make(), factories.make_product(codes=9)
     seller_id = seller.id
     transaction(lambda: balance.change_limit(seller_id, 7_000))
-    paid_in = fill(seller, 12_000)
+    paid_in = trade.fill(seller, 12_000)
     seller = sellers.fresh(seller_id)
     assert not balance.is_low(seller)
     mei = Contact.parse(MEI)
-    orders = [buy(seller, product, contact=mei) for _ in range(3)]
+    orders = [trade.buy(seller, product, contact=mei) for _ in range(3)]
 
     account = balance.account_of(seller.uid, Wanted())
 
