@@ -87,7 +87,11 @@ def _equip(distributor: Distributor) -> None:
     tax_profiles.enter(
         distributor.id, ProfileFields(IdentityKind.RESIDENT_ID, "李小岚", "11010519491231002X")
     )
-    payout_accounts.add(distributor.id, AccountFields(AccountKind.ALIPAY, "李小岚", DISTRIBUTOR))
+    account = payout_accounts.add(
+        distributor.id, AccountFields(AccountKind.ALIPAY, "李小岚", DISTRIBUTOR)
+    )
+    # As if she had it for long: what is new waits before it is paid to.
+    account.created_at = account.usable_at = account.created_at - timedelta(days=30)
 
 
 def _publish_a_plan() -> None:
