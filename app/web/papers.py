@@ -1,6 +1,6 @@
 """A settlement statement as a file, for its payee and for staff alike.
 
-What draws PDF and XLSX takes as long to import as half the shop, so only who asks for a paper waits.
+What draws PDF and XLSX takes as long to import as half the shop: who asks for a paper waits for it.
 """
 
 import re
@@ -29,20 +29,20 @@ def paper_of(issued: Issued) -> Paper:
 
 
 def pdf_file(issued: Issued) -> Response:
-    from app.domain.payouts.papers import pdf
+    from app.domain.payouts.papers import pdf  # noqa: PLC0415
 
     return attachment(f"{issued.statement.number}.pdf", PDF, pdf.render(paper_of(issued)))
 
 
 def xlsx_file(issued: Issued) -> Response:
-    from app.domain.payouts.papers import xlsx
+    from app.domain.payouts.papers import xlsx  # noqa: PLC0415
 
     return attachment(f"{issued.statement.number}.xlsx", XLSX, xlsx.render(paper_of(issued)))
 
 
 def package_file(issued: Issued) -> Response:
     """The payment basis for a bank."""
-    from app.domain.payouts.papers import package, pdf
+    from app.domain.payouts.papers import package, pdf  # noqa: PLC0415
 
     paper = paper_of(issued)
     content = package.render(paper, lambda: pdf.render(paper))
