@@ -28,6 +28,8 @@ hypothesis.settings.register_profile("hardshelf", deadline=None)
 hypothesis.settings.load_profile("hardshelf")
 
 MASTER_KEY = "test:" + base64.b64encode(bytes(range(32))).decode()
+# Processes that tests start keep their bytecode, whoever started pytest: they start faster.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # xdist's workers inherit it: servers that they share live as long as this process.
 os.environ.setdefault("TEST_RUN", str(os.getpid()))
 
