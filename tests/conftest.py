@@ -62,11 +62,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> servers.Postgres:
+def postgres(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[servers.Postgres]:
     """The test run's PostgreSQL server, with a migrated template database."""
     temporary = tmp_path_factory.getbasetemp()
     shared = temporary if worker_id == "master" else temporary.parent
-    return servers.shared_postgres(shared, prepare=migrations.upgrade)
+    server = servers.shared_postgres(shared, prepare=migrations.upgrade)
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")
