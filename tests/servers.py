@@ -88,7 +88,7 @@ SELECT md5(string_agg(thing, ' ' ORDER BY thing)) FROM (
 """
 OTHERS_OUT = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
 """
 DELETIONS = """
 SELECT string_agg(format('DELETE FROM %I', tablename), ';') FROM pg_tables
