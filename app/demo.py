@@ -297,6 +297,7 @@ def _fill(hashes: dict[str, str], totp: Secret, say: Callable[[str], None]) -> N
     )
     providers = _add_providers()
     categories = {name: catalog.create_category(name).id for name in CATEGORIES}
+    shelf = []
     for position, line in enumerate(LINES):
         say(line.fields["name"])
         product = catalog.create_product(
@@ -309,7 +310,8 @@ def _fill(hashes: dict[str, str], totp: Secret, say: Callable[[str], None]) -> N
         catalog.put_on_sale(product.id)
         if line.codes:
             _stock(product, line)
-    demo_distributors.add(hashes[DISTRIBUTOR])
+        shelf.append(product)
+    demo_distributors.add(hashes[DISTRIBUTOR], shelf)
 
 
 def _add_providers() -> list[int]:

@@ -1,5 +1,8 @@
 # Shared by the commands: makes .venv and keeps it as the lock file says. Sourced, not run.
 
+# With its bytecode kept, a process is there in two thirds of the time; images often forbid it.
+unset PYTHONDONTWRITEBYTECODE
+
 say() { printf '%s\n' "$*" >&2; }
 
 # Install these Debian packages in one go, asking nothing; say what to do where that cannot be.

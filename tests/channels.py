@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from app.core import clock
 from app.core.db import session, transaction
 from app.domain.catalog.models import Product
 from app.domain.channels import plans
@@ -54,8 +55,8 @@ def attribute(order: Order, distributor: Distributor, plan: Plan, **values: obje
                     "order_id": order_id,
                     "distributor_id": distributor_id,
                     "plan_id": plan_id,
-                    "rule": AttributionRule.CLICK,
-                    "evidence": {},
+                    "rule": AttributionRule.REFERRAL_CODE,
+                    "evidence": {"code": "LAN", "at": clock.now().isoformat()},
                 }
                 | values
             )

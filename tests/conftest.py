@@ -1,11 +1,13 @@
 """Databases, queues, the app, a client, a browser: real ones, fresh for every test."""
 
 import base64
+import contextlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -29,6 +31,8 @@ hypothesis.settings.register_profile("hardshelf", deadline=None)
 hypothesis.settings.load_profile("hardshelf")
 
 MASTER_KEY = "test:" + base64.b64encode(bytes(range(32))).decode()
+# Processes that tests start keep their bytecode, whoever started pytest: they start faster.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # xdist's workers inherit it: servers that they share live as long as this process.
 os.environ.setdefault("TEST_RUN", str(os.getpid()))
 
@@ -61,11 +65,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> servers.Postgres:
+def postgres(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[servers.Postgres]:
     """The test run's PostgreSQL server, with a migrated template database."""
     temporary = tmp_path_factory.getbasetemp()
     shared = temporary if worker_id == "master" else temporary.parent
-    return servers.shared_postgres(shared, prepare=migrations.upgrade)
+    server = servers.shared_postgres(shared, prepare=migrations.upgrade)
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +111,19 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def make_app(wanted: Settings) -> Flask:
+    """The shop; its SQLite file need not outlast the machine, and waits for no disk."""
+    made = create_app(wanted)
+
+    def hurry(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    with made.app_context():
+        if db.engine.dialect.name == "sqlite":
+            sa.event.listen(db.engine, "connect", hurry)
+    return made
+
+
 class Apps:
     """Apps that were made, by their database: to make one takes longer than most tests."""
 
@@ -116,7 +137,7 @@ class Apps:
         if getattr(limits.limiter, "_fallback_storage", None) is not self._latest:
             self._made.clear()
         if wanted.database_url not in self._made:
-            made = create_app(wanted)
+            made = make_app(wanted)
             self._made[wanted.database_url] = made, dict(made.config)
             self._latest = limits.limiter._fallback_storage
         made, config = self._made[wanted.database_url]
@@ -145,12 +166,16 @@ def app(
     """
     wanted = settings(here, database_url)
     is_own = request.node.get_closest_marker("own_app")
-    made = create_app(wanted) if is_own else apps.get(wanted)
+    made = make_app(wanted) if is_own else apps.get(wanted)
     with made.app_context():
+        # The connections kept from the test before may have ended with its database.
+        with contextlib.suppress(sa.exc.OperationalError):
+            db.session.execute(sa.text("SELECT 1"))
         transaction(keys.ensure_shop_keys)
         yield made
         db.session.remove()
-        db.engine.dispose()
+        if is_own or db.engine.dialect.name == "sqlite":
+            db.engine.dispose()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from app.core import clock
 from app.core.db import session, transaction
 from app.domain.catalog.models import Product
+from app.domain.channels import attribution
 from app.domain.channels.models import (
     Attribution,
     AttributionRule,
@@ -27,15 +28,16 @@ TRACE = [
 def attributed(product: Product, seller: Distributor) -> Order:
     """A delivered order of somebody's that is hers."""
     order = factories.buy(product)
-    order_id, seller_id = order.id, seller.id
+    order_id, seller_id, code = order.id, seller.id, seller.code
 
     def attribute() -> None:
         session.add(
             Attribution(
                 order_id=order_id,
                 distributor_id=seller_id,
-                rule=AttributionRule.CLICK,
-                evidence={},
+                plan_id=attribution.plan_at(clock.now()),
+                rule=AttributionRule.REFERRAL_CODE,
+                evidence={"code": code, "at": clock.now().isoformat()},
             )
         )
 

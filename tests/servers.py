@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ SELECT md5(string_agg(thing, ' ' ORDER BY thing)) FROM (
 """
 OTHERS_OUT = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
 """
 DELETIONS = """
 SELECT string_agg(format('DELETE FROM %I', tablename), ';') FROM pg_tables
@@ -107,19 +108,28 @@ class Postgres:
 
     directory: Path
     programs: Path
+    # To each database that is emptied: a new connection would have to read about every table anew.
+    _kept: dict[str, psycopg.Connection[Any]] = field(default_factory=dict, repr=False)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.directory}"
 
     @contextlib.contextmanager
     def connect(self, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(
-            host=str(self.directory), user="postgres", dbname=database, autocommit=True
-        ) as connection:
+        with psycopg.connect(**self._address(database)) as connection:
             yield connection
+
+    def _address(self, database: str) -> dict[str, Any]:
+        return {
+            "host": str(self.directory),
+            "user": "postgres",
+            "dbname": database,
+            "autocommit": True,
+        }
 
     def create(self, database: str, template: str = TEMPLATE) -> str:
         """A new database, migrated unless another template is named; its URL."""
+        self._leave(database)
         with self.connect() as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
             connection.execute(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy")
@@ -131,17 +141,36 @@ class Postgres:
         Deleting the few rows of a test takes a hundredth of the time a new database takes. A test
         that changed the schema (dropped a trigger, say) leaves the next one a new database.
         """
-        with self.connect(TEMPLATE) as connection:
-            schema = connection.execute(SCHEMA).fetchone()
-        with self.connect(database) as connection:
-            connection.execute(OTHERS_OUT)
-            if connection.execute(SCHEMA).fetchone() == schema:
-                # A replica runs no triggers: rows that nobody may delete can be deleted.
-                connection.execute("SET session_replication_role = replica")
-                connection.execute(connection.execute(DELETIONS).fetchone()[0])  # type: ignore[index]
-                connection.execute(COUNT_FROM_START)
-                return self.url(database)
+        connection = self._keep(database)
+        connection.execute(OTHERS_OUT)
+        if connection.execute(SCHEMA).fetchone() == self._schema:
+            connection.execute(connection.execute(DELETIONS).fetchone()[0])  # type: ignore[index]
+            connection.execute(COUNT_FROM_START)
+            return self.url(database)
         return self.create(database)
+
+    def close(self) -> None:
+        """Leave every database."""
+        for database in list(self._kept):
+            self._leave(database)
+
+    @cached_property
+    def _schema(self) -> object:
+        """The template's, which no test changes."""
+        with self.connect(TEMPLATE) as connection:
+            return connection.execute(SCHEMA).fetchone()
+
+    def _keep(self, database: str) -> psycopg.Connection[Any]:
+        if database not in self._kept:
+            connection = psycopg.connect(**self._address(database))
+            self._kept[database] = connection
+            # A replica runs no triggers: rows that nobody may delete can be deleted.
+            connection.execute("SET session_replication_role = replica")
+        return self._kept[database]
+
+    def _leave(self, database: str) -> None:
+        if database in self._kept:
+            self._kept.pop(database).close()
 
 
 def shared_postgres(directory: Path, prepare: Callable[[str], None]) -> Postgres:

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 
+from app.core.tls import TLS
 from app.outside import callbacks
 from app.outside.callbacks import Due
 from app.outside.record import Record, now
@@ -26,7 +27,7 @@ class Caller:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self.http = httpx.Client(timeout=TIMEOUT, limits=KEEP_IDLE, trust_env=False)
+        self.http = httpx.Client(timeout=TIMEOUT, limits=KEEP_IDLE, trust_env=False, verify=TLS)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="callback")
         self._at_once = 0
         self._look_now, self._is_over = threading.Event(), threading.Event()

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import httpcore
 
 from app.core.errors import N_
+from app.core.tls import TLS
 
 BODY_LIMIT = 1_000_000
 URL_LENGTH = 8000
@@ -36,9 +37,6 @@ PORTS = (443, 8443)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What is routed on the internet; the rest of the space is not, or only looks like it.
 UNICAST = ipaddress.ip_network("2000::/3")
-
-# Made here, before workers fork: reading the roots takes longer than many a call.
-TLS = httpcore.default_ssl_context()
 
 # When the call that this thread is making must be over, by the monotonic clock.
 _deadline: ContextVar[float] = ContextVar("deadline")

@@ -1,11 +1,13 @@
-"""A settlement statement as a file, for its payee and for staff alike."""
+"""A settlement statement as a file, for its payee and for staff alike.
+
+What draws PDF and XLSX takes as long to import as half the shop: who asks for a paper waits for it.
+"""
 
 import re
 
 from flask import Response, current_app, url_for
 
 from app.domain.payouts import statements
-from app.domain.payouts.papers import package, pdf, xlsx
 from app.domain.payouts.papers.document import Paper
 from app.domain.payouts.statements import Issued
 
@@ -27,15 +29,21 @@ def paper_of(issued: Issued) -> Paper:
 
 
 def pdf_file(issued: Issued) -> Response:
+    from app.domain.payouts.papers import pdf  # noqa: PLC0415
+
     return attachment(f"{issued.statement.number}.pdf", PDF, pdf.render(paper_of(issued)))
 
 
 def xlsx_file(issued: Issued) -> Response:
+    from app.domain.payouts.papers import xlsx  # noqa: PLC0415
+
     return attachment(f"{issued.statement.number}.xlsx", XLSX, xlsx.render(paper_of(issued)))
 
 
 def package_file(issued: Issued) -> Response:
     """The payment basis for a bank."""
+    from app.domain.payouts.papers import package, pdf  # noqa: PLC0415
+
     paper = paper_of(issued)
     content = package.render(paper, lambda: pdf.render(paper))
     return attachment(f"{issued.statement.number}.zip", ZIP, content)

@@ -86,10 +86,10 @@ def leave(page: Page) -> str:
     return page.get_by_test_id("order-number").inner_text()
 
 
-def sign_in(page: Page, shop: Shop) -> None:
-    """The demo's buyer."""
+def sign_in(page: Page, shop: Shop, who: str = "buyer") -> None:
+    """One of those whose sign-in the demo prints: the buyer, or the distributor."""
     page.goto("/account/sign-in")
-    page.locator("[name=contact]").fill(shop.demo["buyer"]["login"])
-    page.locator("[name=password]").fill(shop.demo["buyer"]["password"])
+    page.locator("[name=contact]").fill(shop.demo[who]["login"])
+    page.locator("[name=password]").fill(shop.demo[who]["password"])
     page.locator("main form button").click()
     page.wait_for_url(re.compile("/(wallet|account)$"))

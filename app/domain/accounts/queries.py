@@ -8,6 +8,7 @@ from app.core import clock, ids
 from app.core.db import session
 from app.core.errors import N_, NotFound
 from app.domain.accounts.models import Person, PersonState, Role
+from app.domain.accounts.rules import PERMISSIONS
 
 
 def people() -> sa.Select[tuple[Person]]:
@@ -52,6 +53,21 @@ def find_invited(token: str) -> Person:
 def lock(person_id: int) -> Person:
     """The person as they are now, locked until the unit ends."""
     return session.get_one(Person, person_id, with_for_update=True, populate_existing=True)
+
+
+def count_who_may(permission: str, but: int) -> int:
+    """How many members of staff who can sign in have the permission, besides one person."""
+    return (
+        session.scalar(
+            sa.select(sa.func.count(Person.id)).where(
+                Person.role.in_(PERMISSIONS[permission]),
+                Person.state == PersonState.ACTIVE,
+                Person.password_hash != "",
+                Person.id != but,
+            )
+        )
+        or 0
+    )
 
 
 def lock_with_owners(person_id: int) -> tuple[Person, int]:

@@ -26,6 +26,7 @@ import httpx
 
 from app.core import clock
 from app.core.crypto import Secret
+from app.core.tls import TLS
 from app.providers.messages.interface import Message, Outcome, Result
 from app.providers.payments import signing
 
@@ -50,7 +51,7 @@ class Sms:
         self.url = url
         self._path = urlsplit(url).path or "/"
         self._key = Secret(key)
-        self._http = httpx.Client(timeout=timeout, trust_env=False)
+        self._http = httpx.Client(timeout=timeout, trust_env=False, verify=TLS)
 
     def send(self, message: Message) -> Result:
         body = json.dumps(

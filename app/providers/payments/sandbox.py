@@ -12,6 +12,7 @@ import httpx
 
 from app.core import clock
 from app.core.errors import N_
+from app.core.tls import TLS
 from app.providers.callbacks import Callback, Forged, Malformed, Reply
 from app.providers.payments import signing
 from app.providers.payments.interface import (
@@ -60,7 +61,9 @@ class Sandbox:
         self.url = url
         self.merchant = merchant
         self._keys = signing.keys_of(key)
-        self._http = httpx.Client(base_url=url, timeout=timeout, limits=KEEP_IDLE, trust_env=False)
+        self._http = httpx.Client(
+            base_url=url, timeout=timeout, limits=KEEP_IDLE, trust_env=False, verify=TLS
+        )
 
     def start(self, charge: Charge) -> Start:
         fields = {

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from app.core.errors import N_, Refusal
 from app.core.money import fen, yuan
+from app.core.spreadsheets import harmless
 from app.providers.payouts.interface import BANK_CARD, COMPANY, Transfer
 from app.providers.payouts.manual import Manual
 
-# What makes a spreadsheet compute a cell (OWASP ASVS 5.0, 1.2.10), full-width forms included.
-FORMULA_SIGNS = tuple("=+-@\t\r\n\0＝＋－＠")
 Value = Callable[[int, Transfer], str]
 
 
@@ -140,13 +139,8 @@ def write(template: str, transfers: Sequence[Transfer]) -> bytes:
     writer = csv.writer(out)
     writer.writerow([title for title, _ in columns])
     for position, transfer in enumerate(transfers, 1):
-        writer.writerow([cell(value(position, transfer)) for _, value in columns])
+        writer.writerow([harmless(value(position, transfer)) for _, value in columns])
     return ("\ufeff" + out.getvalue()).encode()
-
-
-def cell(text: str) -> str:
-    """A text that no spreadsheet computes. Accounts stay as they are: banks read them."""
-    return f"'{text}" if text.lstrip(" \u3000\ufeff").startswith(FORMULA_SIGNS) else text
 
 
 @dataclass(frozen=True)

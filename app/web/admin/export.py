@@ -14,14 +14,13 @@ from flask_babel import gettext as _
 
 from app.core import audit, clock
 from app.core.db import session, transaction
+from app.core.spreadsheets import harmless
 from app.domain.catalog import preferences
 from app.web import access
 
 Found = sa.Select[*tuple[Any, ...]]
 
 CHUNK = 500
-# What makes a spreadsheet compute a cell (OWASP ASVS 5.0, 1.2.10), full-width forms included.
-FORMULA_SIGNS = tuple("=+-@\t\r\n\0＝＋－＠")
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def cell(value: object) -> str:
         return str(value)
     if value is None:
         return ""
-    text = str(value)
-    return f"'{text}" if text.lstrip(" \u3000\ufeff").startswith(FORMULA_SIGNS) else text
+    return harmless(str(value))
 
 
 def local(value: Any) -> str:

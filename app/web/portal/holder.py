@@ -1,13 +1,11 @@
 """Whose portal it is: the session alone says so; no address and no form names a distributor."""
 
-from flask import abort, g
+from flask import abort, g, url_for
 from flask_login import current_user
 
 from app.domain.channels import balance, figures
 from app.domain.channels.models import Distributor, DistributorState
 from app.web.access import go
-
-APPLICATION = "/portal/application"
 
 
 def distributor() -> Distributor:
@@ -23,7 +21,7 @@ def earner() -> Distributor:
 def _one_of(*states: DistributorState) -> Distributor:
     found = figures.distributor_of(current_user.id)
     if found is None or found.state not in states:
-        abort(go(APPLICATION))
+        abort(go(url_for("portal.application.show")))
     g.distributor = found
     return found
 

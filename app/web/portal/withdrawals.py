@@ -113,6 +113,7 @@ def _form(typed: Typed, status: int = 200) -> Response:
 def _page(withdrawal: Withdrawal) -> Response:
     return render(
         "portal/withdrawals/show.html",
+        "portal/withdrawals/_withdrawal.html",
         withdrawal=withdrawal,
         account=withdrawal.account,
         is_cooling=withdrawal.account.usable_at > clock.now(),

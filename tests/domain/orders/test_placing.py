@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import time_machine
 
 from app.core import clock
-from app.core.db import session, transaction
+from app.core.db import db, session, transaction
 from app.core.errors import Conflict, Refusal
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog import service as catalog
@@ -42,6 +42,9 @@ def test_placing_holds_as_many_codes_as_were_bought() -> None:
 def test_no_plan_of_the_database_takes_more_codes_than_were_bought() -> None:
     """PostgreSQL ran the picking subquery again for each row when it chose a nested loop."""
     product = factories.make_product(codes=10)
+    # On a new connection, which has no plan that was made for a test before.
+    session.remove()
+    db.engine.dispose()
 
     def place() -> None:
         for way in ("hashjoin", "mergejoin", "material", "memoize", "hashagg", "sort"):

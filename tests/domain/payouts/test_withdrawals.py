@@ -13,6 +13,7 @@ from app.core import clock
 from app.core.actors import acting_as
 from app.core.db import session, transaction
 from app.core.errors import Conflict, NotFound, Refusal
+from app.domain.accounts.models import Role
 from app.domain.catalog import preferences
 from app.domain.channels.models import Commission, CommissionState, DistributorState
 from app.domain.ledger.models import LedgerAccount, LedgerBalance
@@ -148,6 +149,11 @@ def test_maker_and_checker_are_two_people(payer: ObedientPayer) -> None:
     """For the first payout, for much, for a new account; never oneself."""
     holder = paying_out.make_distributor(payable=2_000_000)
     account = paying_out.add_account(holder)
+    people.make(Role.OWNER)
+    alone = paying_out.ask(holder, 1000, account)
+    assert queries.reasons_to_check(alone) == [], "nobody else could look"
+    transaction(lambda: withdrawals.cancel(holder.id, alone.number))
+    people.make(Role.FINANCE)
 
     def looks(staff: str, withdrawal: Withdrawal) -> bool:
         with acting_as(staff):

@@ -9,6 +9,7 @@ from flask import Flask
 
 from app.core.db import db, session, transaction
 from app.domain.accounts.models import Person
+from app.domain.channels import joining
 from app.domain.channels.models import CommissionState, Distributor, DistributorState
 from app.domain.ledger import service as ledger
 from tests import earning, factories, people, sellers
@@ -89,11 +90,11 @@ def test_one_commission_says_how_it_came_about_and_what_is_booked(app: Flask) ->
 
     text = words(Visitor(app, person).get(f"/portal/earnings/{one.id}"))
 
-    assert "实付 ¥30.00 的 12.5%，是 ¥3.75" in text
-    assert "每单最多 ¥3.00，取 ¥3.00" in text
-    assert "最后打开的是你的分享链接" in text
+    assert "实付的 12.5% ¥ 3.75" in text
+    assert "每单最多 ¥3.00，已到上限 ¥ 3.00" in text
+    assert f"买家下单时用了推广码 {seller.code}" in text
     assert order.contact_masked in text
-    assert "发货后入账" in text and "退款扣回" in text and "− ¥ 1.00" in text
+    assert "发货，佣金入账" in text and "退款，扣回佣金" in text and "− ¥ 1.00" in text
     assert "¥ 2.00" in text
 
 
@@ -147,6 +148,22 @@ def test_the_team_is_masked_and_told_that_inviting_earns_nothing(app: Flask) -> 
     assert "李**" in text and "李小北" not in text and "王" not in text
     assert "¥ 30.00" in text
     assert "邀请别人加入没有奖励" in text
+
+
+def test_an_invitation_is_a_link_shown_once_and_too_many_are_refused(app: Flask) -> None:
+    person = people.make()
+    sellers.make(person)
+    visitor = Visitor(app, person)
+
+    shown = visitor.post("/portal/team/invitations")
+    link = re.search(r"http://localhost(/portal/join/[^<]+)<", shown.text)
+    assert link is not None
+    assert "阿岚" in words(Visitor(app, people.make()).get(link[1]))
+
+    for _ in range(joining.MOST_OPEN_INVITATIONS - 1):
+        assert visitor.post("/portal/team/invitations").status_code == 200
+    assert location(visitor.post("/portal/team/invitations")) == "/portal/team"
+    assert "没用的邀请链接" in words(visitor.get("/portal/team"))
 
 
 @pytest.mark.parametrize("state", [None, DistributorState.APPLIED, DistributorState.REFUSED])

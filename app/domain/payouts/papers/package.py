@@ -10,9 +10,9 @@ import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 
+from app.core.spreadsheets import harmless
 from app.domain.payouts.papers import document
 from app.domain.payouts.papers.document import Paper
-from app.domain.payouts.papers.xlsx import FORMULA_SIGNS
 
 # Minor units; of the amount that is really transferred.
 ABOVE = 50_000_00
@@ -50,8 +50,8 @@ def orders(paper: Paper) -> str:
             [
                 document.minute(line["at"]),
                 document.KINDS[line["kind"]],
-                _cell(line.get("order") or line["withdrawal"]),
-                _cell(line.get("product", "")),
+                harmless(line.get("order") or line["withdrawal"]),
+                harmless(line.get("product", "")),
                 document.day(line.get("order_paid_at", "")),
                 document.day(line.get("delivered_at", "")),
                 _yuan(line["base"]) if is_sale else "",
@@ -93,10 +93,6 @@ def basis(paper: Paper) -> str:
             "",
         ]
     )
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.lstrip(" \u3000\ufeff").startswith(FORMULA_SIGNS) else text
 
 
 def _yuan(amount: int) -> Decimal:

@@ -10,14 +10,13 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from app.core.spreadsheets import FORMULA_SIGNS
 from app.domain.payouts.papers import document
 from app.domain.payouts.papers.document import Content, Paper
 
 BOLD = Font(bold=True)
 MONEY = "#,##0.00"
 WIDTHS = (17, 11, 24, 28, 12, 12, 13, 12, 6, 13, 14)
-# What makes a spreadsheet compute a cell (OWASP ASVS 5.0, 1.2.10), full-width forms included.
-FORMULA_SIGNS = tuple("=+-@\t\r\n\0＝＋－＠")
 # Control characters that XML has no room for.
 UNWRITABLE = {code: None for code in range(32) if chr(code) not in "\t\n\r"}
 
