@@ -1,7 +1,7 @@
 """Plain functions that fill a distributor's balance and buy from it, as the portal does."""
 
 from app.core import clock, ids
-from app.core.db import transaction
+from app.core.db import session, transaction
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog.models import Product
 from app.domain.channels import balance, purchasing
@@ -50,3 +50,9 @@ def buy(seller: Distributor, product: Product, *recipients: Recipient, **values:
     today = clock.today(factories.ZONE)
     order = transaction(lambda: purchasing.buy(seller_id, wanted, recipients, today))
     return factories.fresh(order)
+
+
+def has(seller: Distributor) -> int:
+    """What she can buy from, as the database has it now."""
+    session.rollback()
+    return balance.of(seller.uid)

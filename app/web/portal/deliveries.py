@@ -97,7 +97,7 @@ def _content(order: Order, password: Secret, ip: str) -> bytes:
 
 def _as_line(secret: Secret) -> str:
     content = split_content(secret.reveal())
-    return f"{content.code} {content.password}".strip() + "\r\n"
+    return (f"{content.code} {content.password}" if content.password else content.code) + "\r\n"
 
 
 def _csv(order: Order) -> Iterator[str]:

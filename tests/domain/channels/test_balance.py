@@ -42,11 +42,6 @@ def seller_of_tier(discount_bp: int = 1_000) -> Distributor:
     return sellers.fresh(made.id)
 
 
-def has(seller: Distributor) -> int:
-    session.rollback()
-    return balance.of(seller.uid)
-
-
 def refund(order: Order, amount: int) -> None:
     line_id = factories.fresh(order).lines[0].id
     transaction(lambda: refunding.request_refund(order.id, line_id, amount, "退还"))
@@ -64,7 +59,7 @@ def test_a_top_up_is_owed_to_her_once_and_is_no_sale(app: Flask, channel: Obedie
 
     assert sorted(heard) == [Verdict.ALREADY, Verdict.PAID]
     assert factories.settle(payment, event_id="another") == Verdict.ALREADY
-    assert has(seller) == 50_000
+    assert trade.has(seller) == 50_000
     assert books.balance_of("sales") == books.balance_of("deferred") == 0
     assert factories.fresh(placed.order).state == OrderState.DELIVERED
     # Its product is in no list, and nobody sells or edits it.
@@ -85,7 +80,7 @@ def test_late_money_fills_it_and_what_does_not_fit_goes_back(channel: ObedientCh
         assert factories.settle(late.payment) == Verdict.PAID
         assert factories.settle(wrong.payment, amount=2_999) == Verdict.MISMATCH
         factories.work()
-    assert has(seller) == 2_000
+    assert trade.has(seller) == 2_000
     assert [one.state for one in queries.payments_of(wrong.order.id)] == [PaymentState.REFUNDED]
 
 
@@ -100,7 +95,7 @@ def test_a_top_up_is_refunded_as_far_as_it_is_not_spent(channel: ObedientChannel
     refund(paid_in, 2_000)
     factories.work()
 
-    assert has(seller) == 0
+    assert trade.has(seller) == 0
     assert books.balance_of("channel:sandbox") == 3_000
     assert factories.fresh(paid_in).state == OrderState.DELIVERED
 
@@ -119,18 +114,18 @@ def test_she_buys_at_her_tiers_price_and_it_earns_nobody_anything(
     assert (order.lines[0].unit_price, order.total) == (874, 17_480)
     assert [step["amount"] for step in order.price_steps] == [19_980, -2_500]
     assert again.id == order.id and order.state == OrderState.DELIVERED
-    assert has(seller) == 12_520
+    assert trade.has(seller) == 12_520
     assert session.scalars(sa.select(Code.state).where(Code.state == CodeState.SOLD)).all() != []
     factories.work()
     assert not order.is_attributed and session.scalars(sa.select(Attribution)).all() == []
     assert tiers.net_sales(clock.now() - tiers.WINDOW, [seller.id]).get(seller.id, 0) == 0
     # What is refunded is back at once, without anybody being asked.
     refund(order, 874)
-    assert has(seller) == 13_394 and channel.calls.count("refund") == 0
+    assert trade.has(seller) == 13_394 and channel.calls.count("refund") == 0
     assert [one.state for one in queries.refunds_of(order.id)] == [RefundState.SUCCEEDED]
     assert factories.fresh(order).state == OrderState.DELIVERED
     refund(order, 16_606)
-    assert (has(seller), factories.fresh(order).state) == (30_000, OrderState.REFUNDED)
+    assert (trade.has(seller), factories.fresh(order).state) == (30_000, OrderState.REFUNDED)
     assert len(session.scalars(sa.select(Code.id).where(Code.state == CodeState.VOID)).all()) == 20
 
 
@@ -147,7 +142,7 @@ def test_what_may_not_be_bought_changes_nothing(channel: ObedientChannel) -> Non
     suspended = sellers.make(state="suspended")
     with pytest.raises(Conflict):
         trade.buy(suspended, product)
-    assert has(seller) == 4_000
+    assert trade.has(seller) == 4_000
     assert set(session.scalars(sa.select(Code.state))) == {CodeState.AVAILABLE}
     with pytest.raises(NotFound):
         purchasing.find(seller.uid, trade.fill(seller, 1_000).number)
@@ -167,7 +162,7 @@ def test_the_last_fen_is_spent_by_exactly_one_of_two(app: Flask, channel: Obedie
 
     assert sorted(type(one) for one in answers if not isinstance(one, Refusal)) == [OrderState]
     assert sum(isinstance(one, Refusal) for one in answers) == 1
-    assert has(seller) == 0
+    assert trade.has(seller) == 0
 
 
 def test_a_list_of_accounts_is_one_order_and_what_fails_is_back_on_the_balance(
@@ -187,13 +182,13 @@ def test_a_list_of_accounts_is_one_order_and_what_fails_is_back_on_the_balance(
     assert lines[2].fault is not None and lines[2].fault.params == {"line": 2}
     wanted = [*recipients.good(lines), *recipients.good(recipients.read(PHONES[3], market.product))]
     order = trade.buy(seller, market.product, *wanted, quantity=3)
-    assert (order.total, has(seller)) == (8_100, 11_900)
+    assert (order.total, trade.has(seller)) == (8_100, 11_900)
     factories.work()
 
     order = factories.fresh(order)
     assert order.state == OrderState.DELIVERED
     assert [line.refunded for line in order.lines] == [0, 2_700, 0]
-    assert has(seller) == 14_600
+    assert trade.has(seller) == 14_600
     assert [wanted.account.reveal() for wanted in market.first.sent] == [
         *(PHONES[0], PHONES[1], PHONES[3])
     ]
