@@ -19,8 +19,8 @@ routes = Blueprint("balance", __name__)
 
 PAGE = 20
 KINDS = {
-    "delivered": N_("充值"),
-    "refund_requested": N_("充值退回"),
+    "delivered": N_("充余额"),
+    "refund_requested": N_("余额退回"),
     "paid": N_("进货"),
     "refunded": N_("进货退款"),
 }
