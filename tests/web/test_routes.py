@@ -45,6 +45,7 @@ WITH_FRAGMENT = {
     "shop.passes.show",
     "portal.home.show",
     "portal.deliveries.show",
+    "portal.withdrawals.show",
     "redeem.code",
     "admin.imports.show",
 }
@@ -84,10 +85,6 @@ def status_within(route: Route, who: str) -> int:
         "shop.orders.open": True,
         "redeem.open": True,
         "shop.referral.show": True,
-        # Only a distributor has something to share.
-        "portal.share.index": who != HOLDER,
-        "portal.share.show": who != HOLDER,
-        "portal.share.show_poster": who != HOLDER,
         # Of nothing in particular it is the price list.
         "portal.purchases.new": True,
         # Nothing was scanned yet.
@@ -106,8 +103,6 @@ def status_within(route: Route, who: str) -> int:
     if route.endpoint.startswith("portal.") and who != HOLDER and not is_application:
         return 303
     if route.endpoint in ("shop.orders.show", "shop.passes.show") and who != HOLDER:
-        return 404
-    if route.endpoint.startswith("portal.") and who != HOLDER:
         return 404
     return 400 if route.endpoint == "hooks.payments.create" else 200
 
