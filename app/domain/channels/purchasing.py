@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from app.core import audit
 from app.core.db import session
 from app.core.errors import N_, Conflict, NotFound, Refusal
+from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import CODED, Product
-from app.domain.channels import balance, queries
-from app.domain.channels.models import Distributor, DistributorState
+from app.domain.channels import balance, costs, queries
+from app.domain.channels.models import Distributor, DistributorState, Tier
 from app.domain.orders import balances
 from app.domain.orders import queries as orders
 from app.domain.orders.balances import Recipient
@@ -41,6 +42,20 @@ def offer_of(product: Product, distributor: Distributor) -> Offer:
     """The product at her tier's price, rounded as pricing does."""
     item = Item(product.id, product.price, 1, distributor.tier.discount_bp)
     return Offer(product, item.price)
+
+
+def below_cost(tiers: Sequence[Tier]) -> dict[int, list[str]]:
+    """Names of the products on sale that each tier's price sells below their cost, by tier."""
+    known = costs.of_products()
+    on_sale = session.scalars(catalog.on_sale().where(Product.id.in_(known))).unique().all()
+    return {
+        tier.id: [
+            one.name
+            for one in on_sale
+            if Item(one.id, one.price, 1, tier.discount_bp).price < known[one.id]
+        ]
+        for tier in tiers
+    }
 
 
 def buy(

@@ -232,3 +232,16 @@ def test_entries_say_what_each_is_about_and_the_notice_comes_once(post: Post) ->
     (told,) = [mail for mail in post.server.mailbox.mails if "余额" in str(mail["Subject"])]
     text = told.get_body(("plain",))
     assert text is not None and "¥30.00" in text.get_content()
+
+
+def test_a_tier_that_sells_below_cost_is_pointed_out(app: Flask) -> None:
+    dear, fine = (factories.make_product(codes=0, name=name) for name in ("贵", "好"))
+    for product, cost in ((dear, 2_851), (fine, 2_850)):
+        for dearest in (1_000, cost):
+            transaction(
+                lambda product=product, dearest=dearest: factories.add_batch(
+                    product, [f"C{product.id}-{dearest}"], unit_cost=dearest
+                )
+            )
+    ladder = [seller_of_tier(500).tier]
+    assert purchasing.below_cost(ladder) == {ladder[0].id: ["贵"]}
