@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.core.tls import TLS
 from tests.servers import Postgres, Shop, run_shop, start_shop, wait_until
 
 # In one process of xdist's, so that only one shop is made and only one kept.
@@ -64,7 +65,7 @@ def children_by_name(shop: Shop) -> dict[str, int]:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False, timeout=2).status_code == 200
+        return httpx.get(url, trust_env=False, timeout=2, verify=TLS).status_code == 200
     except httpx.HTTPError:
         return False
 
