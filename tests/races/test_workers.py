@@ -150,6 +150,7 @@ def test_killed_workers_relay_and_horses_are_followed_by_others(
     check_the_books()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nothing_outlives_a_killed_supervisor(shop: tuple[Flask, dict[str, str]]) -> None:
     workers = start_workers(shop[1])
     servers.wait_until(lambda: len(children_of(workers.pid)) == 3, "relay and two workers")
