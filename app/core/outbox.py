@@ -31,9 +31,10 @@ log = structlog.get_logger()
 Unit = Callable[[], object]
 
 JOB_TIMEOUT = timedelta(seconds=120)
-# RQ kills a work-horse up to 60 s after its time-out and looks only every 30 s; a lease shorter
-# than that would let two of them run.
-LEASE = JOB_TIMEOUT + timedelta(seconds=120)
+# A worker whose job did not end at its time-out is ended itself.
+HUNG_AFTER = JOB_TIMEOUT + timedelta(seconds=60)
+# Shorter than that, a lease would let two workers run one job.
+LEASE = HUNG_AFTER + timedelta(seconds=60)
 RING_AGAIN = timedelta(seconds=30)
 TRIES = 12
 BATCH = 200
