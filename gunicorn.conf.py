@@ -1,9 +1,8 @@
 """How gunicorn serves the shop; `gunicorn wsgi:app` reads it by itself, the command line wins."""
 
-import gc
 from typing import Any
 
-from app.core.processes import die_with_parent
+from app.core.processes import collect_less, die_with_parent
 
 worker_class = "gthread"
 workers = 2
@@ -21,8 +20,4 @@ def post_fork(_arbiter: Any, _worker: Any) -> None:
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Look for garbage less often, and never among what the app is made of: it is what a sixth of a
-    request's time went into."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collect_less()

@@ -1,25 +1,30 @@
 """Workers: `python worker.py --workers N` keeps N RQ workers and one relay alive.
 
-Each runs in a process of its own, and an app connects to nothing before it is used, so nothing
-touches the database before a fork. When this process dies, however it dies, the kernel ends its
-children; when one of them dies, it is started again.
+Each is a fork of this process, and an app connects to nothing before it is used, so nothing touches
+the database before a fork. When this process dies, however it dies, the kernel ends its children;
+when one of them dies, it is started again.
 """
 
 import argparse
-import os
+import faulthandler
+import gc
 import sys
+import time
 
 import structlog
 from redis import Redis
-from rq import Queue, Worker
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import configure_mappers
 
 from app import create_app
-from app.core import outbox
+from app.core import db, outbox
 from app.core.bell import QUEUE
 from app.core.db import session
-from app.core.processes import Child, die_with_parent, look_after_until, stop_all, stop_signal
+from app.core.processes import Child, collect_less, look_after_until, stop_all, stop_signal
 from app.settings import BadSettings, Settings
 
 log = structlog.get_logger()
@@ -32,15 +37,29 @@ WORKER_TTL = 20
 STOP_WITHIN = outbox.JOB_TIMEOUT.total_seconds() + 10
 
 
-class OutboxWorker(Worker):
-    """An RQ worker whose work-horse does not outlive it.
+class OutboxWorker(SimpleWorker):
+    """An RQ worker that runs its jobs itself, so that it keeps what it has learnt from one to the
+    next: its connections, and above all how its statements read.
 
-    RQ's own horse runs on when its parent is killed, and takes effect beside its successor.
+    A work-horse of RQ's, forked for each job, took several times as long to learn that as to do the
+    job. What it was good for is had otherwise: a killed worker leaves a lease that runs out, and
+    the supervisor starts another.
     """
 
-    def setup_work_horse_signals(self) -> None:
-        super().setup_work_horse_signals()
-        die_with_parent()
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        began = time.monotonic()
+        # Hung where not even RQ's alarm is heard, the process ends, and says where it hung.
+        faulthandler.dump_traceback_later(outbox.HUNG_AFTER.total_seconds(), exit=True)
+        try:
+            db.drop_dead_connections()
+            super().execute_job(job, queue)
+        finally:
+            session.remove()
+            faulthandler.cancel_dump_traceback_later()
+        if time.monotonic() - began >= outbox.JOB_TIMEOUT.total_seconds():
+            # RQ's alarm interrupts a job anywhere, in the midst of a statement too: nobody knows
+            # what is left of it, so another process goes on.
+            raise StopRequested
 
 
 def work() -> None:
@@ -48,13 +67,11 @@ def work() -> None:
     app = create_app()
     redis = Redis.from_url(app.config["SETTINGS"].redis_url)
     queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+    configure_mappers()
+    collect_less()
     with app.app_context():
         OutboxWorker(
-            [queue],
-            connection=redis,
-            serializer=JSONSerializer,
-            worker_ttl=WORKER_TTL,
-            job_monitoring_interval=5,
+            [queue], connection=redis, serializer=JSONSerializer, worker_ttl=WORKER_TTL
         ).work(logging_level="WARNING")
 
 
@@ -86,24 +103,18 @@ def supervise(workers: int) -> None:
         # Its children would say so again at every start.
         sys.exit(str(faults))
     stop = stop_signal()
-    this = [sys.executable, os.path.abspath(__file__)]
-    children = [Child("relay", [*this, "relay"])]
-    children += [Child(f"worker {number}", [*this, "work"]) for number in range(1, workers + 1)]
+    # What is there before the forks stays shared: looked at, the collector would copy it.
+    gc.freeze()
+    children = [Child("relay", relay)]
+    children += [Child(f"worker {number}", work) for number in range(1, workers + 1)]
     look_after_until(stop, children)
     stop_all(children, STOP_WITHIN)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("role", nargs="?", choices=("supervise", "work", "relay"))
     parser.add_argument("--workers", type=int, default=1)
-    arguments = parser.parse_args()
-    if arguments.role == "work":
-        work()
-    elif arguments.role == "relay":
-        relay()
-    else:
-        supervise(arguments.workers)
+    supervise(parser.parse_args().workers)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gc
 import os
 import shutil
 import tempfile
@@ -37,6 +38,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("TEST_RUN", str(os.getpid()))
 
 
+def pytest_collection_finish() -> None:
+    """What is there before the tests stays to the end: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 def settings(data_dir: Path, database_url: str, redis_url: str = "unix:///nowhere") -> Settings:
     return Settings.from_environment(
         {
@@ -65,12 +72,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[servers.Postgres]:
-    """The test run's PostgreSQL server, with a migrated template database."""
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The directory that all of xdist's workers have."""
     temporary = tmp_path_factory.getbasetemp()
-    shared = temporary if worker_id == "master" else temporary.parent
+    return temporary if worker_id == "master" else temporary.parent
+
+
+@pytest.fixture(scope="session")
+def postgres(shared: Path) -> Iterator[servers.Postgres]:
+    """The test run's PostgreSQL server, with a migrated template database."""
     server = servers.shared_postgres(shared, prepare=migrations.upgrade)
     yield server
     server.close()

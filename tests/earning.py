@@ -5,32 +5,34 @@ from datetime import datetime, timedelta
 from app.core import clock
 from app.core.db import session, transaction
 from app.domain.catalog.models import Product
-from app.domain.channels import attribution
+from app.domain.channels import attribution, rules, terms
 from app.domain.channels.models import (
     Attribution,
     AttributionRule,
     Commission,
     CommissionState,
     Distributor,
+    Rule,
 )
+from app.domain.channels.rules import WHOLE_BP, Candidate, Earner, Earning, Sale
 from app.domain.ledger import service as ledger
-from app.domain.orders.models import Order
-from tests import factories
+from app.domain.orders import queries as orders
+from app.domain.orders.models import Order, OrderLine
+from tests import channels, factories
 
 WAITING = (CommissionState.HOLDING, CommissionState.ON_HOLD)
-TRACE = [
-    {"kind": "rule", "rule": 1, "scope": "DEFAULT", "verdict": "won"},
-    {"kind": "step", "name": "percent", "value": 1250, "amount": 375},
-    {"kind": "step", "name": "cap_per_order", "value": 300, "amount": 300},
-]
 
 
 def attributed(product: Product, seller: Distributor) -> Order:
     """A delivered order of somebody's that is hers."""
-    order = factories.buy(product)
+    return attribute(factories.buy(product), seller)
+
+
+def attribute(order: Order, seller: Distributor) -> Order:
+    """The order is hers by her code."""
     order_id, seller_id, code = order.id, seller.id, seller.code
 
-    def attribute() -> None:
+    def add() -> None:
         session.add(
             Attribution(
                 order_id=order_id,
@@ -41,7 +43,7 @@ def attributed(product: Product, seller: Distributor) -> Order:
             )
         )
 
-    transaction(attribute)
+    transaction(add)
     return factories.fresh(order)
 
 
@@ -56,7 +58,9 @@ def earn(
 ) -> Commission:
     """Her commission on an order's first line, booked unless the line is not delivered yet."""
     seller_id, uid = seller.id, seller.uid
-    line, order_id = order.lines[0], order.id
+    line, order_id = orders.lines_of(order.id)[0], order.id
+    rule = channels.draft({"percent_bp": WHOLE_BP, "cap_per_order": amount}).rules[0]
+    earned = _earning(rule, line, seller)
     at = earned_at or clock.now()
     is_booked = state != CommissionState.PENDING
 
@@ -67,7 +71,8 @@ def earn(
             distributor_id=seller_id,
             level=1,
             state=state,
-            trace=TRACE,
+            rule_id=rule.id,
+            trace=earned.trace(),
             base=line.amount,
             amount=amount,
             earned_at=at if is_booked else None,
@@ -104,3 +109,12 @@ def take_back(one: Commission, seller: Distributor, amount: int) -> None:
         )
 
     transaction(take)
+
+
+def _earning(rule: Rule, line: OrderLine, seller: Distributor) -> Earning:
+    """What the rule alone gives for the line, with all it came from."""
+    sale, of_rule = Sale(line.amount, line.quantity), terms.of_rule(rule)
+    amount, steps = rules.amount(of_rule, sale)
+    won = Candidate(rule.id, of_rule.scope, "won")
+    earner = Earner(1, seller.id, seller.tier_id)
+    return Earning(line.id, earner, of_rule, (won,), sale, amount, steps)

@@ -15,6 +15,7 @@ import httpx
 
 from app.core import clock
 from app.core.processes import die_with_parent
+from app.core.tls import TLS
 from app.one_machine import is_free
 from app.providers.callbacks import Callback
 from tests.servers import ROOT, steady_port, wait_until
@@ -56,7 +57,8 @@ class Process:
 
     def is_up(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
+            answer = httpx.get(f"{self.url}/healthz", trust_env=False, verify=TLS)
+            return answer.status_code == 200
         return False
 
     def kill(self) -> None:

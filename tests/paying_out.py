@@ -13,13 +13,9 @@ from app.core.actors import acting_as
 from app.core.db import session, transaction
 from app.domain.accounts.models import Person
 from app.domain.channels.models import (
-    Commission,
-    CommissionState,
     Distributor,
 )
 from app.domain.ledger import service as ledger
-from app.domain.orders import queries as orders
-from app.domain.orders.models import Order
 from app.domain.payouts import accounts, batches, queries, tax_profiles, withdrawals
 from app.domain.payouts.models import AccountKind, PayoutAccount, PayoutBatch, Withdrawal
 from app.domain.payouts.paper_models import IdentityKind, TaxProfile
@@ -79,29 +75,6 @@ def credit(holder: Distributor, amount: int) -> None:
     key, uid = f"test:{next(_numbers)}", holder.uid
     lines = {"commission": amount, f"commission_payable:{uid}": -amount}
     transaction(lambda: ledger.post(key, "commission", "distributors", 1, lines))
-
-
-def earn(holder: Distributor, order: Order, amount: int) -> Commission:
-    """A payable commission on the order's line, booked."""
-    credit(holder, amount)
-    line, holder_id = orders.lines_of(order.id)[0], holder.id
-
-    def make() -> Commission:
-        made = Commission(
-            order_id=line.order_id,
-            order_line_id=line.id,
-            distributor_id=holder_id,
-            level=1,
-            state=CommissionState.PAYABLE,
-            trace=[],
-            base=amount,
-            amount=amount,
-        )
-        session.add(made)
-        session.flush()
-        return made
-
-    return transaction(make)
 
 
 def add_account(holder: Distributor, fields: AccountFields = ALIPAY) -> PayoutAccount:

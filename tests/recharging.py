@@ -14,6 +14,7 @@ from flask import Flask
 from app import create_app
 from app.core import keys
 from app.core.db import db, session, transaction
+from app.core.tls import TLS
 from app.domain.catalog import offers, preferences
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
@@ -38,7 +39,7 @@ class Counterpart:
 
     def ask(self, method: str, path: str, **asked: object) -> Any:
         url = f"{self.process.url}/control{path}"
-        answer = httpx.request(method, url, json=asked, trust_env=False, timeout=30)
+        answer = httpx.request(method, url, json=asked, trust_env=False, timeout=30, verify=TLS)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -13,13 +13,26 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.core.tls import TLS
 from tests.servers import Postgres, Shop, run_shop, start_shop, wait_until
+
+# In one process of xdist's, so that only one shop is made and only one kept.
+pytestmark = pytest.mark.xdist_group("commands")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One shop's folder for the tests of this file, so that only one has to be made."""
     return tmp_path_factory.mktemp("commands") / "data"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for all tests that neither end it nor read what it did alone."""
+    shop = start_shop(tmp_path_factory.mktemp("running") / "data")
+    yield shop
+    shop.process.kill()
+    shop.process.wait()
 
 
 @pytest.fixture
@@ -52,7 +65,7 @@ def children_by_name(shop: Shop) -> dict[str, int]:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False, timeout=2).status_code == 200
+        return httpx.get(url, trust_env=False, timeout=2, verify=TLS).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -79,28 +92,28 @@ def test_it_prints_the_addresses_and_sign_ins_and_then_that_it_is_ready(started:
     assert is_up(started)
 
 
-def test_the_first_thing_in_the_demo_is_a_code_that_can_be_bought(started: Shop) -> None:
-    with httpx.Client(base_url=started.url, trust_env=False) as browser:
+def test_the_first_thing_in_the_demo_is_a_code_that_can_be_bought(running: Shop) -> None:
+    with httpx.Client(base_url=running.url, trust_env=False) as browser:
         cards = re.findall(r'<[^>]+data-testid="product-card"[^>]*>', browser.get("/").text)
         (path,) = re.findall(r'href="([^"]+)"', cards[0])
         page = browser.get(path).text
     assert 'data-testid="contact"' in page and 'data-testid="submit-order"' in page
 
 
-def test_only_its_owner_reads_what_it_writes(started: Shop) -> None:
+def test_only_its_owner_reads_what_it_writes(running: Shop) -> None:
     open_to_others = [
         path.name
-        for path in started.data_dir.rglob("*")
+        for path in running.data_dir.rglob("*")
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
     ]
     assert open_to_others == []
 
 
-def test_a_second_one_in_the_same_folder_is_refused(started: Shop) -> None:
-    second = run_shop(started.data_dir)
+def test_a_second_one_in_the_same_folder_is_refused(running: Shop) -> None:
+    second = run_shop(running.data_dir)
     assert second.returncode == 1
-    assert f"A shop is running in {started.data_dir} already." in second.stderr
-    assert is_up(started)
+    assert f"A shop is running in {running.data_dir} already." in second.stderr
+    assert is_up(running)
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -113,8 +126,8 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_faults_of_the_settings_are_named_together_and_without_a_trace(started: Shop) -> None:
-    audit = started.flask("audit", SHOP_ENV="shop", LOG_LEVEL="LOUD", MASTER_KEYS="k1")
+def test_faults_of_the_settings_are_named_together_and_without_a_trace(running: Shop) -> None:
+    audit = running.flask("audit", SHOP_ENV="shop", LOG_LEVEL="LOUD", MASTER_KEYS="k1")
     assert audit.returncode == 1
     assert audit.stderr.startswith("Error: Settings are wrong:")
     for thing in ("SHOP_ENV", "LOG_LEVEL", "a master key"):
@@ -123,23 +136,23 @@ def test_faults_of_the_settings_are_named_together_and_without_a_trace(started: 
 
 @pytest.mark.parametrize("command", [["audit"], ["backup"], ["demo"], ["keys", "check"]], ids=str)
 def test_a_command_on_a_database_that_was_not_made_says_what_to_do(
-    started: Shop, tmp_path: Path, command: list[str]
+    running: Shop, tmp_path: Path, command: list[str]
 ) -> None:
-    refused = started.flask(*command, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    refused = running.flask(*command, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Error: ") and "Run `flask --app wsgi init`" in refused.stderr
 
 
-def test_a_database_that_is_away_is_said(started: Shop) -> None:
-    refused = started.flask("audit", DATABASE_URL="postgresql://nobody@127.0.0.1:1/shop")
+def test_a_database_that_is_away_is_said(running: Shop) -> None:
+    refused = running.flask("audit", DATABASE_URL="postgresql://nobody@127.0.0.1:1/shop")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Error: The database does not answer.")
 
 
-def test_what_init_makes_is_for_its_owner_alone(started: Shop, tmp_path: Path) -> None:
+def test_what_init_makes_is_for_its_owner_alone(running: Shop, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
-    made = started.flask("init", DATA_DIR=str(folder))
+    made = running.flask("init", DATA_DIR=str(folder))
     assert made.returncode == 0, made.stderr
     assert {path.name for path in folder.iterdir()} >= {"shop.db", "shop.env", "master.key"}
     assert [path.name for path in folder.iterdir() if path.stat().st_mode & 0o077] == []
@@ -198,14 +211,14 @@ def test_a_child_that_dies_comes_back(started: Shop) -> None:
     assert set(children_by_name(started).values()).isdisjoint(before.values())
 
 
-def test_what_plays_the_outside_world_answers(started: Shop) -> None:
-    lines = (started.data_dir / "shop.env").read_text().splitlines()
+def test_what_plays_the_outside_world_answers(running: Shop) -> None:
+    lines = (running.data_dir / "shop.env").read_text().splitlines()
     kept = dict(line.split("=", 1) for line in lines if "=" in line)
     for house in ("SANDBOX", "SIMULATOR"):
         url = kept[f"{house}_URL"]
         wait_until(lambda url=url: answers(f"{url}/healthz"), house)
-    assert f"{kept['SIMULATOR_URL']}/control" in started.log.read_text()
-    assert kept["SIMULATOR_KEY"] not in started.log.read_text()
+    assert f"{kept['SIMULATOR_URL']}/control" in running.log.read_text()
+    assert kept["SIMULATOR_KEY"] not in running.log.read_text()
 
 
 def test_on_postgresql_later_runs_and_commands_go_there_without_being_told(

@@ -8,7 +8,7 @@ import enum
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -283,6 +283,14 @@ def after_commit(call: Callable[[], None]) -> None:
     """Run `call` once the unit is committed; forgotten when it is rolled back."""
     unit = _unit()
     unit.after_commit += (call,)
+
+
+def drop_dead_connections() -> None:
+    """Let a connection whose server is gone fail here, rather than in what comes next: one that
+    lies idle is not told. SQLAlchemy then makes all of them anew."""
+    with suppress(exc.DBAPIError):
+        session.execute(sa.select(1))
+    session.rollback()
 
 
 def is_in_unit() -> bool:

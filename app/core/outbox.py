@@ -31,9 +31,10 @@ log = structlog.get_logger()
 Unit = Callable[[], object]
 
 JOB_TIMEOUT = timedelta(seconds=120)
-# RQ kills a work-horse up to 60 s after its time-out and looks only every 30 s; a lease shorter
-# than that would let two of them run.
-LEASE = JOB_TIMEOUT + timedelta(seconds=120)
+# A worker whose job did not end at its time-out is ended itself.
+HUNG_AFTER = JOB_TIMEOUT + timedelta(seconds=60)
+# Shorter than that, a lease would let two workers run one job.
+LEASE = HUNG_AFTER + timedelta(seconds=60)
 RING_AGAIN = timedelta(seconds=30)
 TRIES = 12
 BATCH = 200
@@ -79,6 +80,34 @@ _CALL_OFF = (
     sa.update(_TABLE)
     .where(_TABLE.c.key == sa.bindparam("called_off"), _TABLE.c.state == OutboxState.READY)
     .values(state=OutboxState.DONE, done_at=sa.bindparam("now"))
+)
+_CLAIM = (
+    sa.update(_TABLE)
+    .where(
+        _TABLE.c.id == sa.bindparam("row_id"),
+        sa.or_(
+            sa.and_(_TABLE.c.state == OutboxState.READY, _TABLE.c.due_at <= sa.bindparam("now")),
+            sa.and_(
+                _TABLE.c.state == OutboxState.RUNNING, _TABLE.c.lease_until < sa.bindparam("now")
+            ),
+        ),
+    )
+    .values(
+        state=OutboxState.RUNNING,
+        lease=sa.bindparam("by"),
+        lease_until=sa.bindparam("until"),
+        attempts=_TABLE.c.attempts + 1,
+    )
+    .returning(_TABLE.c.name, _TABLE.c.args)
+)
+_HELD = sa.update(_TABLE).where(
+    _TABLE.c.id == sa.bindparam("row_id"),
+    _TABLE.c.lease == sa.bindparam("by"),
+    _TABLE.c.state == OutboxState.RUNNING,
+)
+_DONE = _HELD.values(state=OutboxState.DONE, done_at=sa.bindparam("now"), last_error="")
+_AGAIN = _HELD.values(
+    state=OutboxState.READY, due_at=sa.bindparam("at"), rung_at=None, attempts=0, last_error=""
 )
 
 
@@ -190,17 +219,18 @@ def due() -> sa.Select[int]:
 def run(row_id: int) -> None:
     """Execute one row: what an RQ worker calls. A second ring for the same row returns at once."""
     lease = secrets.token_hex(8)
-    row = transaction(lambda: _claim(row_id, lease))
-    if row is None:
+    claimed = transaction(lambda: _claim(row_id, lease))
+    if claimed is None:
         return
-    with acting_as(f"job:{row.name.rpartition('.')[2]}:{row.id}"):
+    name, ids = claimed
+    with acting_as(f"job:{name.rpartition('.')[2]}:{row_id}"):
         try:
-            last = resolve(row.name)(*row.args)
+            last = resolve(name)(*ids)
             transaction(lambda: _finish(row_id, lease, last))
         except LeaseLost:
-            log.warning("outbox.lease_lost", row=row_id, job=row.name)
+            log.warning("outbox.lease_lost", row=row_id, job=name)
         except Exception as error:
-            log.exception("outbox.failed", row=row_id, job=row.name)
+            log.exception("outbox.failed", row=row_id, job=name)
             message = f"{type(error).__name__}: {error}"[:300]
             transaction(lambda: _put_back(row_id, lease, message))
 
@@ -231,39 +261,23 @@ def _ring_softly(ids: Sequence[int]) -> None:
         log.warning("outbox.bell_silent", rows=list(ids), error=type(error).__name__)
 
 
-def _claim(row_id: int, lease: str) -> OutboxRow | None:
+def _claim(row_id: int, lease: str) -> tuple[str, list[int]] | None:
+    """The name and the ids of the job, which is this worker's from now on; None for a duplicate."""
     now = clock.now()
-    claimed = session.execute(
-        sa.update(OutboxRow)
-        .where(
-            OutboxRow.id == row_id,
-            sa.or_(
-                sa.and_(OutboxRow.state == OutboxState.READY, OutboxRow.due_at <= now),
-                sa.and_(OutboxRow.state == OutboxState.RUNNING, OutboxRow.lease_until < now),
-            ),
-        )
-        .values(
-            state=OutboxState.RUNNING,
-            lease=lease,
-            lease_until=now + LEASE,
-            attempts=OutboxRow.attempts + 1,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    if not claimed.rowcount:  # type: ignore[attr-defined]
-        return None
-    return session.get(OutboxRow, row_id, populate_existing=True)
+    values = {"row_id": row_id, "by": lease, "now": now, "until": now + LEASE}
+    row = db.execute(_CLAIM, values).first()
+    return (row.name, row.args) if row is not None else None
 
 
 def _finish(row_id: int, lease: str, last: Unit | None) -> None:
     again_at = last() if last is not None else None
     session.flush()
+    values = {"row_id": row_id, "by": lease}
     if isinstance(again_at, datetime):
-        outcome = {"state": OutboxState.READY, "due_at": again_at, "rung_at": None, "attempts": 0}
+        held = db.execute(_AGAIN, values | {"at": again_at})
     else:
-        outcome = {"state": OutboxState.DONE, "done_at": clock.now()}
-    done = session.execute(_held(row_id, lease).values(last_error="", **outcome))
-    if done.rowcount != 1:  # type: ignore[attr-defined]
+        held = db.execute(_DONE, values | {"now": clock.now()})
+    if held.rowcount != 1:
         raise LeaseLost
 
 
@@ -278,15 +292,3 @@ def _put_back(row_id: int, lease: str, message: str) -> None:
     row.lease = None
     row.lease_until = None
     row.rung_at = None
-
-
-def _held(row_id: int, lease: str) -> sa.Update:
-    return (
-        sa.update(OutboxRow)
-        .where(
-            OutboxRow.id == row_id,
-            OutboxRow.lease == lease,
-            OutboxRow.state == OutboxState.RUNNING,
-        )
-        .execution_options(synchronize_session=False)
-    )

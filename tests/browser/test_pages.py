@@ -7,15 +7,16 @@ has an absurdly long one.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import axe_playwright_python
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from app.core.db import transaction
 from tests.browser import gallery, long_names, states
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import DESK, PHONE
 from tests.browser.gallery import Gallery, View
 from tests.browser.journeys import Watched
 from tests.fake_provider import ObedientProvider, speaking
@@ -28,12 +29,12 @@ pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]
 
-Looks = tuple[tuple[int, str], ...]
+Looks = tuple[tuple[ViewportSize, Literal["light", "dark"]], ...]
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 # The widths and themes that the rules are asked at: what they find depends on no language.
-LOOKS: Looks = ((1280, "light"), (360, "dark"))
+LOOKS: Looks = ((DESK, "light"), (PHONE, "dark"))
 LANGUAGES = ("zh", "en")
 RUN = """async (rules) => {
   const found = await axe.run(document, {runOnly: rules, resultTypes: ["violations"]});
@@ -69,7 +70,6 @@ def test_the_eyes_are_open(app: Flask, browser: Browser) -> None:
     """A button without a name, a line too wide and a style that the policy forbids are seen."""
     with gallery.of_empty_shop(app) as shown:
         page, watched = open_page(shown, browser, STRANGER, "zh")
-        page.set_viewport_size(PHONE)
         page.goto("/")
         page.evaluate("document.querySelector('h1').innerHTML = '<button></button>'")
         page.evaluate("document.querySelector('h1').setAttribute('style', 'color: red')")
@@ -103,7 +103,7 @@ def faults(shown: Gallery, browser: Browser, language: str) -> Iterator[str]:
 
 
 def open_page(shown: Gallery, browser: Browser, who: str, language: str) -> tuple[Page, Watched]:
-    page, watched = shown.visit(browser, who, language).new_page(), Watched()
+    page, watched = shown.visit(browser, who, language, viewport=PHONE).new_page(), Watched()
     watched.look_at(page, shown.url)
     return page, watched
 
@@ -119,11 +119,11 @@ def faults_of(view: View, page: Page, language: str) -> Iterator[str]:
         yield "is in another language"
     page.evaluate(UNFOLD)
     if language == "zh":
-        for width, theme in LOOKS if view.is_page else LOOKS[1:]:
-            page.set_viewport_size({"width": width, "height": 860})
-            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-            yield from (f"at {width} px, {theme}: {rule}" for rule in broken_rules(page))
-    page.set_viewport_size(PHONE)
+        for size, theme in LOOKS if view.is_page else LOOKS[1:]:
+            if page.viewport_size != size:
+                page.set_viewport_size(size)
+            page.emulate_media(color_scheme=theme)
+            yield from (f"at {size['width']} px, {theme}: {rule}" for rule in broken_rules(page))
     yield from too_wide(page)
 
 

@@ -1,5 +1,5 @@
-"""Hundreds of recharges while workers, their horses, the relay, Redis, the web and the provider are
-killed at random, from fixed seeds, on both databases.
+"""Hundreds of recharges while workers, the relay, Redis, the web and the provider are killed at
+random, from fixed seeds, on both databases.
 
 Nothing is lost, and nothing is executed twice by the provider's own record; what cannot be known is
 with a person, on the safe side; and the books balance. `bin/chaos` runs it.
@@ -72,8 +72,7 @@ class Chaos:
     def strike(self) -> None:
         """Kill one thing, as a power cut or the kernel would."""
         deeds: list[tuple[str, Callable[[], None], int]] = [
-            ("worker or relay", self.kill_child, 5),
-            ("horse", self.kill_horse, 5),
+            ("worker or relay", self.kill_child, 10),
             ("redis", self.kill_redis, 1),
             ("simulator", self.kill_simulator, 1),
             ("web worker", self.kill_web_worker, 2),
@@ -85,10 +84,6 @@ class Chaos:
 
     def kill_child(self) -> None:
         os.kill(self.random.choice(self.children()), signal.SIGKILL)
-
-    def kill_horse(self) -> None:
-        horses = [horse for child in self.children() for horse in _children(child)]
-        os.kill(self.random.choice(horses), signal.SIGKILL)
 
     def kill_redis(self) -> None:
         self.redis.kill()

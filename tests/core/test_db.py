@@ -1,12 +1,22 @@
 """One place commits; a unit is whole or nothing, and is run again when the database asks."""
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
 from app.core import audit
 from app.core.audit import AuditEntry
-from app.core.db import after_commit, at_the_end, savepoint, session, transaction, write_now
+from app.core.db import (
+    after_commit,
+    at_the_end,
+    db,
+    drop_dead_connections,
+    savepoint,
+    session,
+    transaction,
+    write_now,
+)
 
 
 def entries() -> int:
@@ -110,3 +120,17 @@ def test_a_lost_race_for_a_unique_value_runs_the_unit_again(app: Flask) -> None:
         return runs
 
     assert transaction(work) == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_connection_whose_server_is_gone_fails_where_it_is_looked_for(app: Flask) -> None:
+    pid = session.scalar(sa.select(sa.func.pg_backend_pid()))
+    session.remove()
+    with psycopg.connect(
+        str(db.engine.url.set(drivername="postgresql").render_as_string())
+    ) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    drop_dead_connections()
+
+    assert session.scalar(sa.select(sa.func.pg_backend_pid())) != pid

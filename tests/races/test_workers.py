@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app import create_app, invariants
-from app.core import keys
+from app.core import bell, keys, outbox
 from app.core.db import db, session, transaction
 from app.core.outbox import OutboxRow, OutboxState
 from app.core.processes import die_with_parent
@@ -22,6 +23,19 @@ from tests import factories, servers
 from tests.conftest import MASTER_KEY, settings
 
 ORDERS = 6
+# A worker whose every job sleeps; with whatever is to come before that.
+SLEEPER = """
+import signal, time
+from datetime import timedelta
+import worker
+from app.core import outbox
+outbox.JOB_TIMEOUT, outbox.HUNG_AFTER = timedelta(seconds=1), timedelta(seconds=3)
+def sleep(*ids):
+    {before}
+    time.sleep(60)
+outbox.resolve = lambda name: sleep
+worker.work()
+"""
 
 
 @pytest.fixture
@@ -76,6 +90,10 @@ def cancelled_orders() -> int:
     return product.id
 
 
+def later_once() -> None:
+    transaction(lambda: outbox.later("app.domain.orders.jobs.deliver", 1))
+
+
 def closed() -> int:
     session.rollback()
     count = session.scalar(
@@ -123,7 +141,7 @@ def test_what_redis_lost_the_relay_rings_for_again(
     check_the_books()
 
 
-def test_killed_workers_relay_and_horses_are_followed_by_others(
+def test_killed_workers_and_relay_are_followed_by_others(
     shop: tuple[Flask, dict[str, str]],
 ) -> None:
     workers = start_workers(shop[1])
@@ -150,6 +168,7 @@ def test_killed_workers_relay_and_horses_are_followed_by_others(
     check_the_books()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nothing_outlives_a_killed_supervisor(shop: tuple[Flask, dict[str, str]]) -> None:
     workers = start_workers(shop[1])
     servers.wait_until(lambda: len(children_of(workers.pid)) == 3, "relay and two workers")
@@ -161,3 +180,50 @@ def test_nothing_outlives_a_killed_supervisor(shop: tuple[Flask, dict[str, str]]
     servers.wait_until(
         lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in children), "their end"
     )
+
+
+def sleeps(environment: dict[str, str], before: str) -> "subprocess.CompletedProcess[str]":
+    """A worker that a sleeping job ends."""
+    return subprocess.run(
+        [sys.executable, "-c", SLEEPER.format(before=before)],
+        cwd=servers.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+
+
+def state_of_the_only_row() -> tuple[OutboxState, str]:
+    session.rollback()
+    row = session.scalars(sa.select(OutboxRow).where(OutboxRow.attempts > 0)).one()
+    return row.state, row.last_error
+
+
+def test_a_job_whose_time_is_up_is_put_back_and_its_worker_ends(
+    shop: tuple[Flask, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell, "JOB_TIMEOUT", timedelta(seconds=1))
+    later_once()
+
+    ended = sleeps(shop[1], "pass")
+
+    assert ended.returncode == 0
+    state, error = state_of_the_only_row()
+    assert state == OutboxState.READY
+    assert error.startswith("JobTimeoutException")
+
+
+def test_a_job_that_does_not_hear_the_alarm_is_ended_with_its_worker(
+    shop: tuple[Flask, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell, "JOB_TIMEOUT", timedelta(seconds=1))
+    later_once()
+
+    ended = sleeps(shop[1], "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])")
+
+    assert ended.returncode == 1
+    assert "in sleep" in ended.stderr
+    # As a killed one's: whoever comes next finds it when its lease has run out.
+    assert state_of_the_only_row() == (OutboxState.RUNNING, "")

@@ -1,6 +1,7 @@
 """For tests that walk through the shop as people do: visitors, a furnished shop, balanced books."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -16,9 +17,9 @@ from tests.web.visitors import Visitor
 
 
 @pytest.fixture
-def app(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """With templates compiled once: each test has an app of its own, but they are all the same."""
-    compiled = tmp_path_factory.getbasetemp() / "templates"
+def app(app: Flask, shared: Path) -> Flask:
+    """With templates compiled once: apps are made anew, but their templates are all the same."""
+    compiled = shared / "templates"
     compiled.mkdir(exist_ok=True)
     app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     return app

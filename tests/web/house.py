@@ -116,7 +116,11 @@ def furnish(app: Flask) -> House:
     add_pass(made, buyer)
     add_recharge(made, buyer)
     made.values |= selling.distributors() | selling.commissions(product)
-    made.values |= selling.earnings(product, buyer) | selling.payouts(buyer) | selling.papers(buyer)
+    made.values |= (
+        selling.earnings(product, buyer, made.values["shop.recharge_accounts.number"])
+        | selling.payouts(buyer)
+        | selling.papers(buyer)
+    )
     made.values |= selling.purchases(product, buyer) | selling.books(product)
     member = transaction(
         lambda: accounts.invite(Contact.parse("member@example.com"), "王小明", Role.SUPPORT)

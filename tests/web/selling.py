@@ -18,6 +18,7 @@ from app.domain.channels import commission, figures, links, plans
 from app.domain.channels.models import CommissionState, Distributor
 from app.domain.ledger import closing
 from app.domain.orders import channel_statements, remittances
+from app.domain.orders import queries as orders
 from app.domain.orders.statement_files import TheirLine
 from app.domain.orders.statement_models import ChannelStatementRow, LineKind
 from app.domain.payouts import invoices, paying, queries, statements
@@ -34,13 +35,16 @@ def distributors() -> dict[str, Any]:
     }
 
 
-def earnings(product: Product, buyer: Person) -> dict[str, Any]:
-    """The holder sells, with one under her: a link, something earned, something on its way."""
+def earnings(product: Product, buyer: Person, recharged: str) -> dict[str, Any]:
+    """The holder sells, with one under her: a link, something earned, something on its way.
+
+    `recharged` is the number of an order that is not delivered yet.
+    """
     seller = sellers.make(buyer)
     sellers.make(parent_id=seller.id)
-    first, second, third = (earning.attributed(product, seller) for _ in range(3))
+    first, second = (earning.attributed(product, seller) for _ in range(2))
+    third = earning.attribute(orders.find(recharged), seller)
     one = earning.earn(first, seller)
-    earning.take_back(one, seller, 100)
     earning.earn(second, seller, CommissionState.HOLDING, held_for=timedelta(days=7))
     earning.earn(third, seller, CommissionState.PENDING)
     link = transaction(lambda: links.link_of(seller, None))

@@ -77,58 +77,54 @@ def test_a_forged_callback_is_refused_and_changes_nothing(guest: Visitor) -> Non
     assert contents() == before
 
 
+WITHOUT_SENSE = [
+    b"",
+    b"\xff\xfe",
+    b'{"number": "\xff"}',
+    b"[" * 60_000,
+    b"{}",
+    b"null",
+    b"merchant=M1&number=1&amount=3000&amount=1&state=paid",
+    b'{"merchant": "M1", "amount": NaN}',
+    b" " * 70_000,
+    b" " * 3_000_000,
+]
+
+
 @on_sqlite
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"\xff\xfe",
-        b'{"number": "\xff"}',
-        b"[" * 60_000,
-        b"{}",
-        b"null",
-        b"merchant=M1&number=1&amount=3000&amount=1&state=paid",
-        b'{"merchant": "M1", "amount": NaN}',
-        b" " * 70_000,
-        b" " * 3_000_000,
-    ],
-    ids=lambda body: repr(body[:12]) + str(len(body)),
-)
-def test_a_signed_message_without_sense_is_refused(guest: Visitor, body: bytes) -> None:
+def test_a_signed_message_without_sense_is_refused(guest: Visitor) -> None:
     """Signed with the right key: so it is the channel that is out of its mind, or its key is."""
     before = contents()
-    response = call(guest, body)
-    assert (response.status_code, response.text) == (400, "fail")
-    assert contents() == before
+    for body in WITHOUT_SENSE:
+        response = call(guest, body)
+        assert (response.status_code, response.text) == (400, "fail"), (body[:12], len(body))
+        assert contents() == before, (body[:12], len(body))
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"merchant": "M2"},
-        {"amount": 10**30},
-        {"amount": -3000},
-        {"amount": 0},
-        {"amount": "3000"},
-        {"amount": 30.0},
-        {"amount": True},
-        {"number": "\ud800"},
-        {"number": "a\0b"},
-        {"trade_number": "a\0b"},
-        {"event_id": ["E1"]},
-        {"number": {"$ne": ""}},
-        {"currency": "C" * 201},
-    ],
-    ids=str,
-)
-def test_a_signed_message_with_a_value_that_cannot_be_is_refused(
-    guest: Visitor, said: dict[str, Any]
-) -> None:
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"merchant": "M2"},
+    {"amount": 10**30},
+    {"amount": -3000},
+    {"amount": 0},
+    {"amount": "3000"},
+    {"amount": 30.0},
+    {"amount": True},
+    {"number": "\ud800"},
+    {"number": "a\0b"},
+    {"trade_number": "a\0b"},
+    {"event_id": ["E1"]},
+    {"number": {"$ne": ""}},
+    {"currency": "C" * 201},
+]
+
+
+def test_a_signed_message_with_a_value_that_cannot_be_is_refused(guest: Visitor) -> None:
     payment = waiting()
     before = contents()
-    response = call(guest, about(payment, **said))
-    assert (response.status_code, response.text) == (400, "fail")
-    assert contents() == before
+    for said in IMPOSSIBLE:
+        response = call(guest, about(payment, **said))
+        assert (response.status_code, response.text) == (400, "fail"), said
+        assert contents() == before, said
 
 
 @on_sqlite

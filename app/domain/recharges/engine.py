@@ -12,7 +12,7 @@ from enum import Enum, auto
 from app.core import audit, clock, ids
 from app.core.crypto import Secret
 from app.core.db import session
-from app.core.outbox import hasten
+from app.core.outbox import call_off, hasten
 from app.core.states import move
 from app.domain.catalog.models import Offer
 from app.domain.orders import refunding, settling
@@ -283,7 +283,11 @@ def take_notice(provider_id: int, number: str, result: Result) -> bool:
         log(provider_id, result.exchange, "not_ours", None)
         return False
     take(attempt.id, result)
-    hasten(job_key(attempt.recharge))
+    key = job_key(attempt.recharge)
+    if attempt.recharge.state in FINAL:
+        call_off(key)
+    else:
+        hasten(key)
     return True
 
 

@@ -36,7 +36,7 @@ from app.domain.payouts.papers.document import Paper
 from app.domain.payouts.statements import Standing, standing
 from app.domain.payouts.tax_profiles import ProfileFields
 from app.providers.payouts.interface import Outcome, Result
-from tests import factories, paying_out
+from tests import earning, factories, paying_out
 from tests.paying_out import ObedientPayer
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -63,19 +63,9 @@ def paid(holder: Distributor, gross: int) -> Withdrawal:
 
 
 def commission(holder: Distributor, amount: int, name: str = "视频会员 月卡") -> Commission:
-    """Earned with an order, booked as commissions are."""
-    order = factories.buy(factories.make_product(codes=1, name=name))
-    made = paying_out.earn(holder, order, 1)
-    uid, commission_id = holder.uid, made.id
-
-    def book() -> None:
-        kept = session.get_one(Commission, commission_id)
-        kept.amount, kept.base = amount + 1, 10_000
-        lines = {"commission": amount, f"commission_payable:{uid}": -amount}
-        ledger.post(f"c:{commission_id}", "commission_payable", "commissions", commission_id, lines)
-
-    transaction(book)
-    return made
+    """Earned with an order of 100 yuan, booked as commissions are."""
+    order = factories.buy(factories.make_product(codes=1, name=name, price=10_000))
+    return earning.earn(order, holder, amount=amount)
 
 
 def of(holder: Distributor) -> list[statements.Issued]:

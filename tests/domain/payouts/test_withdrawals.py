@@ -22,7 +22,7 @@ from app.domain.payouts.models import AccountState, Withdrawal, WithdrawalState
 from app.domain.payouts.withdrawals import Wish
 from app.providers.payouts.bank_file import ResultRow
 from app.providers.payouts.interface import Outcome, Result
-from tests import factories, paying_out, people
+from tests import earning, factories, paying_out, people
 from tests.paying_out import ALIPAY, BANK, COMPANY, ObedientPayer
 
 S = WithdrawalState
@@ -70,7 +70,7 @@ def test_from_the_request_to_her_account(payer: ObedientPayer) -> None:
     transaction(lambda: preferences.change({"payout_fee": 100}))
     holder = paying_out.make_distributor()
     product = factories.make_product()
-    first, second = (paying_out.earn(holder, factories.buy(product), 3000) for _ in range(2))
+    first, second = (earning.earn(factories.buy(product), holder, amount=3000) for _ in range(2))
     account = paying_out.add_account(holder)
 
     withdrawal = paying_out.ask(holder, 4000, account, key="k1")
@@ -186,7 +186,9 @@ def test_a_refusal_comes_back_and_is_paid_again_under_the_same_number(
 ) -> None:
     """REFUSED moved nothing: staff mend the cause and pay under the number, or give it back."""
     holder = paying_out.make_distributor()
-    commission = paying_out.earn(holder, factories.buy(factories.make_product()), 5000)
+    commission = earning.earn(
+        factories.buy(factories.make_product(price=5000)), holder, amount=5000
+    )
     payer.answers = [Result(Outcome.REFUSED, reason="PAYER_BALANCE_NOT_ENOUGH")]
     withdrawal = paying_out.submitted(holder, 5000)
     factories.work()

@@ -8,7 +8,7 @@ import time_machine
 
 from app.core import clock, outbox
 from app.core.db import session, transaction
-from app.core.outbox import OutboxRow
+from app.core.outbox import OutboxRow, OutboxState
 from app.domain.catalog.models import Offer, RechargeProvider
 from app.domain.orders import queries as orders
 from app.domain.orders import settling
@@ -171,6 +171,20 @@ def test_a_callback_settles_what_is_pending(market: Market) -> None:
     assert state(order) == OrderState.DELIVERED
     later(market, timedelta(minutes=1))
     assert market.first.verbs == ["submit"]
+
+
+@pytest.mark.parametrize("first", [PENDING, DELIVERED])
+def test_a_callback_that_settles_leaves_nothing_to_run(market: Market, first: Outcome) -> None:
+    market.first.submits = [first]
+    order = market.buy()
+    factories.work()
+    (attempt,) = market.attempts(order)
+
+    transaction(lambda: engine.take_notice(attempt.provider_id, attempt.number, Result(DELIVERED)))
+
+    key = settling.recharge_key(factories.fresh(order).lines[0].id)
+    found = sa.select(OutboxRow.state).where(OutboxRow.key == key)
+    assert session.scalar(found) == OutboxState.DONE
 
 
 def test_a_callback_that_refuses_lets_the_next_one_be_asked(market: Market) -> None:

@@ -16,6 +16,7 @@ from werkzeug.datastructures import MultiDict
 from app.core import audit, clock
 from app.core.audit import AuditEntry
 from app.core.db import session, transaction
+from app.core.spreadsheets import FORMULA_SIGNS
 from app.domain.accounts.models import Role, Session
 from app.domain.orders.models import Order, OrderLine
 from app.web.admin import export
@@ -53,18 +54,18 @@ def test_pages_with_their_true_total(owner: Visitor) -> None:
     assert "第 1–45 条" in words(owner.get("/admin/audit?size=50"))
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "page=0", "page=-1", "page=x", "page=999999999999999999999999", "size=7", "size=x",
-        "sort=drop", "action=nothing", "from=yesterday", "to=2026-02-31", "q=%00", "q=%27%3B--",
-        "page=", "%FF=%FE", "q=%FF", "action=product.change&action=x", "from=0001-01-01",
-        "to=9999-12-31",
-    ],
-)  # fmt: skip
-def test_a_broken_url_is_a_page_all_the_same(owner: Visitor, query: str) -> None:
+BROKEN = [
+    "page=0", "page=-1", "page=x", "page=999999999999999999999999", "size=7", "size=x",
+    "sort=drop", "action=nothing", "from=yesterday", "to=2026-02-31", "q=%00", "q=%27%3B--",
+    "page=", "%FF=%FE", "q=%FF", "action=product.change&action=x", "from=0001-01-01",
+    "to=9999-12-31",
+]  # fmt: skip
+
+
+def test_a_broken_url_is_a_page_all_the_same(owner: Visitor) -> None:
     fill(3)
-    assert owner.get(f"/admin/audit?{query}").status_code == 200
+    statuses = {query: owner.get(f"/admin/audit?{query}").status_code for query in BROKEN}
+    assert statuses == dict.fromkeys(BROKEN, 200)
 
 
 def test_past_the_end_is_the_last_page(owner: Visitor) -> None:
@@ -227,7 +228,7 @@ def test_what_was_written_is_read_again(values: list[str]) -> None:
     read = next(csv.reader(io.StringIO(line, newline="")))
     for value, back in zip(values, read, strict=True):
         assert back in (value, f"'{value}")
-        assert not back.lstrip(" \u3000\ufeff").startswith(export.FORMULA_SIGNS)
+        assert not back.lstrip(" \u3000\ufeff").startswith(FORMULA_SIGNS)
 
 
 def test_a_hostile_reason_is_harmless_in_the_file(owner: Visitor) -> None:

@@ -90,7 +90,7 @@ def test_one_commission_says_how_it_came_about_and_what_is_booked(app: Flask) ->
 
     text = words(Visitor(app, person).get(f"/portal/earnings/{one.id}"))
 
-    assert "实付的 12.5% ¥ 3.75" in text
+    assert "实付的 100% ¥ 30.00" in text
     assert "每单最多 ¥3.00，已到上限 ¥ 3.00" in text
     assert f"买家下单时用了推广码 {seller.code}" in text
     assert order.contact_masked in text
