@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.db import see_one_moment, session
-from app.invariants import benefits, books, channels, messages, orders, papers, payouts
+from app.invariants import balances, benefits, books, channels, messages, orders, papers, payouts
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ CHECKS = (
     Check(1, "every ledger transaction sums to zero", books.ledger_sums_to_zero),
     Check(1, "every balance equals the sum of its entries", books.balances_equal_entries),
     Check(1, "no account passed below zero that may not", books.no_account_went_negative),
+    Check(
+        1,
+        "each balance is what was paid in, less what was bought",
+        balances.balances_are_what_was_paid_in,
+    ),
     Check(1, "each closed period still has its hash", books.periods_keep_their_hash),
     Check(2, "each delivered line has exactly what it bought", orders.lines_have_what_they_bought),
     Check(

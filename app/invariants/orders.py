@@ -8,7 +8,7 @@ from app.core import clock, keys
 from app.core.crypto import Tampered
 from app.core.db import session
 from app.core.outbox import OutboxRow, OutboxState
-from app.domain.catalog.models import ProductKind
+from app.domain.catalog.models import CODED
 from app.domain.orders.models import Order, OrderLine, OrderState, Payment, PaymentState
 from app.domain.vault.models import Batch, Code, CodeState
 from app.domain.vault.rules import sold_context, unsold_context
@@ -33,7 +33,7 @@ def lines_have_what_they_bought(_full: bool) -> tuple[int, int]:
         .outerjoin(live, live.c.order_line_id == OrderLine.id)
         .where(
             OrderLine.delivered_at.is_not(None),
-            OrderLine.kind != ProductKind.RECHARGE,
+            OrderLine.kind.in_(CODED),
             OrderLine.refunded < OrderLine.amount,
             sa.func.coalesce(live.c.codes, 0) != OrderLine.quantity,
         )

@@ -38,6 +38,7 @@ NO_PAGES = {
     "show_package",
     "show_year_file",
     "show_quarter_file",
+    "show_results",
 }
 # Whom a page is for, where the part of the shop it belongs to does not say it.
 DOORS = {

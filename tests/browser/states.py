@@ -5,17 +5,18 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
-from app.core import ids
+from app.core import ids, outbox
 from app.core.db import session, transaction
+from app.core.outbox import OutboxRow
 from app.domain.accounts import sessions
 from app.domain.accounts.models import Role
 from app.domain.catalog import offers
 from app.domain.catalog.models import AccountFormat, Product, ProductKind, RechargeProvider
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.channels import holding, joining
+from app.domain.channels import balance, figures, holding, joining, recipients
 from app.domain.channels.models import Commission
-from app.domain.orders import closing, queries, refunding, service
+from app.domain.orders import closing, queries, refunding, service, settling
 from app.domain.orders.models import Order, OrderState
 from app.domain.redemptions import links
 from app.domain.redemptions import service as redemptions
@@ -24,7 +25,7 @@ from app.domain.vault import batches
 from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.providers.recharges.interface import Outcome
-from tests import channels, factories, people, sellers
+from tests import channels, factories, people, sellers, trade
 from tests.browser.gallery import BROKEN, Gallery, View
 from tests.domain.vault import imports
 from tests.fake_provider import ObedientProvider
@@ -49,6 +50,7 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_imports(),
         *of_distributors(gallery),
         *of_the_portal(),
+        *of_trade(found.id, obedient),
         *of_plans(),
         *of_doors(),
         *of_faults(),
@@ -185,6 +187,41 @@ def of_the_portal() -> list[View]:
     return [
         View("second factor refused", profile, HOLDER, _sends(form, current="x")),
         View("second factor offered", profile, HOLDER, _sends(form, current=people.PASSWORD)),
+    ]
+
+
+def of_trade(buyer: int, obedient: ObedientProvider) -> list[View]:
+    """A top-up that waits and one that came, what is bought from the balance, and what may not."""
+    seller = figures.distributor_of(buyer)
+    assert seller is not None
+    seller_id = seller.id
+    codes = factories.make_product(codes=9, name="年卡", price=19_900)
+    phones = factories.make_product(
+        codes=0, name="话费快充", kind=ProductKind.RECHARGE, account_format=AccountFormat.PHONE
+    )
+    provider = session.scalars(sa.select(RechargeProvider.id)).first()
+    wanted = OfferFields(provider or 0, "PHONES", 2000)
+    transaction(lambda: offers.add_offer(phones.id, wanted))
+    waiting = trade.ask(seller, 50_000, channel="transfer").order
+    filled = trade.fill(seller, 20_000)
+    lines = recipients.read("13912340001\n13912340002,2\n13912340003", phones)
+    accounts = trade.buy(seller, phones, *recipients.good(lines), quantity=4)
+    for line, outcome in zip(accounts.lines, (Outcome.DELIVERED, Outcome.REFUSED), strict=False):
+        obedient.submits = [outcome]
+        key = settling.recharge_key(line.id)
+        outbox.run(session.scalars(sa.select(OutboxRow.id).where(OutboxRow.key == key)).one())
+    transaction(lambda: balance.change_limit(seller_id, 100_000))
+    form, new = "main form.form", "/portal/purchases/new?product="
+    listed = "13912340001\n1391234\n13912340002,2\n13912340001"
+    return [
+        View("top-up waiting", f"/orders/{waiting.number}", HOLDER),
+        View("top-up come", f"/orders/{filled.number}", HOLDER),
+        View("top-up refused", "/portal/top-ups/new", HOLDER, _sends(form, amount="1")),
+        View("codes to buy", f"{new}{codes.slug}", HOLDER),
+        View("balance too low", f"{new}{codes.slug}", HOLDER, _sends(form, quantity="9")),
+        View("accounts judged", f"{new}{phones.slug}", HOLDER, _sends(form, accounts=listed)),
+        View("accounts followed", f"/portal/purchases/{accounts.number}", HOLDER),
+        View("balance and entries", "/portal/balance", HOLDER),
     ]
 
 

@@ -22,7 +22,7 @@ from app.domain.orders import queries as orders
 from app.domain.orders.statement_files import TheirLine
 from app.domain.orders.statement_models import ChannelStatementRow, LineKind
 from app.domain.payouts import invoices, paying, queries, statements
-from tests import channels, earning, factories, paying_out, sellers
+from tests import channels, earning, factories, paying_out, sellers, trade
 
 
 def distributors() -> dict[str, Any]:
@@ -134,6 +134,13 @@ def books(product: Product) -> dict[str, Any]:
         "admin.ledger.code": "channel:sandbox",
         "admin.channel_statements.row_id": session.scalars(rows).first(),
     }
+
+
+def purchases(product: Product, buyer: Person) -> dict[str, Any]:
+    """The holder has a balance, and has bought from it."""
+    holder = _distributor(buyer)
+    trade.fill(holder, 10 * product.price)
+    return {"portal.deliveries.number": trade.buy(holder, product).number}
 
 
 def _distributor(person: Person) -> Distributor:

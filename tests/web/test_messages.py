@@ -36,12 +36,14 @@ SAID = {
     ("zh", Kind.REFUNDED): "¥1,234.56 已退回",
     ("zh", Kind.EXPIRING): "有效期到 2025-02-01 00:00 为止",
     ("zh", Kind.GIVEN_BACK): "这一次使用已经退回",
+    ("zh", Kind.LOW_BALANCE): "余额还剩 ¥1,234.56",
     ("en", Kind.PAID): "received your payment of ¥1,234.56",
     ("en", Kind.ARRIVED): "has arrived",
     ("en", Kind.FAILED): "could not be delivered",
     ("en", Kind.REFUNDED): "¥1,234.56 has been sent back",
     ("en", Kind.EXPIRING): "valid until 2025-02-01 00:00",
     ("en", Kind.GIVEN_BACK): "this use has been given back",
+    ("en", Kind.LOW_BALANCE): "balance is ¥1,234.56",
 }
 
 

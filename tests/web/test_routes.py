@@ -44,6 +44,7 @@ WITH_FRAGMENT = {
     "shop.orders.show",
     "shop.passes.show",
     "portal.home.show",
+    "portal.deliveries.show",
     "portal.withdrawals.show",
     "redeem.code",
     "admin.imports.show",
@@ -84,6 +85,8 @@ def status_within(route: Route, who: str) -> int:
         "shop.orders.open": True,
         "redeem.open": True,
         "shop.referral.show": True,
+        # Of nothing in particular it is the price list.
+        "portal.purchases.new": True,
         # Nothing was scanned yet.
         "admin.counter.show_pass": True,
         # No secret is being set up.

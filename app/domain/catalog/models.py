@@ -34,7 +34,8 @@ class ProductKind(StrEnum):
 
     KEY: a third party's code, sold as it is. REDEEM: our code, good for a benefit that a provider
     delivers. MULTI: a pass of so many uses at the counter. PERIOD: a pass for a time. RECHARGE: no
-    code at all, the benefit arrives in the account she names.
+    code at all, the benefit arrives in the account she names. BALANCE: a distributor's top-up; one
+    such product there is, which is in no list and which nobody edits.
     """
 
     KEY = "key"
@@ -42,8 +43,11 @@ class ProductKind(StrEnum):
     MULTI = "multi"
     PERIOD = "period"
     RECHARGE = "recharge"
+    BALANCE = "balance"
 
 
+# What is delivered as codes from the vault.
+CODED = (ProductKind.KEY, ProductKind.REDEEM, ProductKind.MULTI, ProductKind.PERIOD)
 # What is ours to honour: such a code is redeemed here.
 REDEEMABLE = (ProductKind.REDEEM, ProductKind.MULTI, ProductKind.PERIOD)
 PASSES = (ProductKind.MULTI, ProductKind.PERIOD)

@@ -12,6 +12,7 @@ from app.domain.catalog.models import (
     Picture,
     PolicyVersion,
     Product,
+    ProductKind,
     ProductState,
     RechargeProvider,
 )
@@ -55,7 +56,7 @@ def find_public(slug: str) -> Product:
 def find_product(product_id: int) -> Product:
     """Any product, for staff; raises NotFound."""
     product = session.get(Product, product_id)
-    if product is None:
+    if product is None or product.kind == ProductKind.BALANCE:
         raise NotFound(N_("没有找到这个商品"))
     return product
 
@@ -64,7 +65,7 @@ def lock_product(product_id: int) -> Product:
     """The product as it is now, locked until the unit ends; raises NotFound."""
     product = session.scalar(
         sa.select(Product)
-        .where(Product.id == product_id)
+        .where(Product.id == product_id, Product.kind != ProductKind.BALANCE)
         .with_for_update(of=Product)
         .execution_options(populate_existing=True)
     )

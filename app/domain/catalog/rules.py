@@ -69,7 +69,7 @@ class ProductFields:
 
 def faults(fields: ProductFields) -> Iterator[Refusal]:
     """All that is wrong with the fields, each fault naming its field."""
-    yield from _account_faults(fields)
+    yield from _kind_faults(fields)
     if not fields.name:
         yield Refusal(N_("请填写商品名称"), field="name")
     if len(fields.name) > NAME_LENGTH:
@@ -87,7 +87,9 @@ def faults(fields: ProductFields) -> Iterator[Refusal]:
     yield from _limit_faults(fields)
 
 
-def _account_faults(fields: ProductFields) -> Iterator[Refusal]:
+def _kind_faults(fields: ProductFields) -> Iterator[Refusal]:
+    if fields.kind == ProductKind.BALANCE:
+        yield Refusal(N_("请选择商品类型"), field="kind")
     if fields.kind in RECHARGED and fields.account_format is None:
         yield Refusal(N_("请选择充值账号的格式"), field="account_format")
     if len(fields.account_label) > LABEL_LENGTH:

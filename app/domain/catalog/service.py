@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.core import audit
+from app.core import audit, db
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, Refusal
 from app.core.states import can_move, move
@@ -15,6 +15,8 @@ from app.domain.catalog.models import Category, Product, ProductKind, ProductSta
 from app.domain.catalog.queries import lock_category, lock_product, policy_of
 from app.domain.catalog.rules import ProductFields
 
+# No product of a merchant's can be called so.
+TOP_UP_SLUG = "~balance"
 # Written to the audit log as "changed" only: they are long, and the page shows them anyway.
 LONG_TEXTS = {"description", "instructions"}
 
@@ -52,6 +54,20 @@ def change_product(
     session.flush()
     session.expire(product, ["category"])
     return product
+
+
+def top_up_product(name: str) -> Product:
+    """What a distributor's top-up is a line of; made at the first one, in no list of any face."""
+    db.insert_once(
+        Product,
+        "slug",
+        slug=TOP_UP_SLUG,
+        kind=ProductKind.BALANCE,
+        state=ProductState.ARCHIVED,
+        name=name,
+        price=1,
+    )
+    return session.scalars(sa.select(Product).where(Product.slug == TOP_UP_SLUG)).one()
 
 
 def set_picture(product_id: int, drawn: pictures.Drawn | None) -> None:

@@ -3,10 +3,11 @@
 import sqlalchemy as sa
 
 from app.core import db
+from app.core.db import session
 from app.domain.catalog.models import RECHARGED, Offer
 from app.domain.orders.models import OrderLine
 from app.domain.recharges.models import Attempt, AttemptState, Recharge
-from app.domain.vault.models import Batch, Code
+from app.domain.vault.models import Batch, BatchState, Code
 
 
 def of_line() -> sa.ColumnElement[int | None]:
@@ -19,6 +20,24 @@ def of_line() -> sa.ColumnElement[int | None]:
     # A recharge has no codes, which is not the same as codes of which nobody knows the cost.
     both = sa.func.coalesce(_codes(), 0) + benefit
     return sa.case((OrderLine.kind.in_(RECHARGED), both), else_=_codes())
+
+
+def of_products() -> dict[int, int]:
+    """What one of each product costs the shop now, in minor units, as far as it is known: the
+    dearest batch that sells, or the offer that is asked first."""
+    batches = (
+        sa.select(Batch.product_id, sa.func.max(Batch.unit_cost))
+        .where(Batch.state == BatchState.OPEN, Batch.unit_cost > 0)
+        .group_by(Batch.product_id)
+    )
+    known = {product_id: int(cost) for product_id, cost in session.execute(batches)}
+    offers = (
+        sa.select(Offer.product_id, Offer.cost)
+        .where(Offer.is_on)
+        # The last one read of each product stays.
+        .order_by(Offer.priority.desc(), Offer.cost.desc(), Offer.id.desc())
+    )
+    return known | {product_id: int(cost) for product_id, cost in session.execute(offers)}
 
 
 def _codes() -> sa.ScalarSelect[int | None]:

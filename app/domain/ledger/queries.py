@@ -96,6 +96,24 @@ def find_account(code: str, currency: str = "CNY") -> LedgerAccount:
     return account
 
 
+def has_account(code: str, currency: str = "CNY") -> bool:
+    """Whether an account of that code was ever used."""
+    found = sa.select(LedgerAccount.id).where(
+        LedgerAccount.code == code, LedgerAccount.currency == currency
+    )
+    return session.scalar(found) is not None
+
+
+def balance_of(code: str, currency: str = "CNY") -> int:
+    """What an account holds on its normal side; nothing when it was never used."""
+    row = session.execute(
+        sa.select(LedgerAccount.kind, LedgerBalance.balance)
+        .join(LedgerBalance, LedgerBalance.account_id == LedgerAccount.id)
+        .where(LedgerAccount.code == code, LedgerAccount.currency == currency)
+    ).first()
+    return natural(row[0], int(row[1])) if row else 0
+
+
 @dataclass(frozen=True)
 class Line:
     """An entry of an account, and the balance after it."""

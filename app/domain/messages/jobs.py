@@ -37,6 +37,11 @@ def given_back(redemption_id: int) -> Unit | None:
     return _tell(Kind.GIVEN_BACK, redemption_id)
 
 
+def low_balance(order_id: int) -> Unit | None:
+    """A distributor's purchase left her balance lower than she wants to be told of."""
+    return _tell(Kind.LOW_BALANCE, order_id)
+
+
 def expiring(order_line_id: int) -> Unit | None:
     """What was bought is over soon: wait until it is time to say so, then say it."""
     end = queries.next_end(session.get_one(OrderLine, order_line_id, populate_existing=True))

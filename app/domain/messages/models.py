@@ -19,6 +19,7 @@ class Kind(StrEnum):
     REFUNDED = "refunded"
     EXPIRING = "expiring"
     GIVEN_BACK = "given_back"
+    LOW_BALANCE = "low_balance"
 
 
 class MessageState(StrEnum):

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from app.core import clock, keys
 from app.core.db import session
 from app.core.outbox import later
@@ -19,6 +21,8 @@ from app.core.states import move
 from app.domain.accounts.contacts import ContactKind, kind_of
 from app.domain.catalog import preferences
 from app.domain.catalog.models import REDEEMABLE
+from app.domain.channels import balance
+from app.domain.channels.models import Distributor
 from app.domain.messages import queries
 from app.domain.messages.models import Kind, MessageRow, MessageState
 from app.domain.messages.rules import Facts, Words, Writer, next_try
@@ -207,6 +211,14 @@ def _given_back(redemption_id: int) -> Event:
     return Event(order, (line,), line.amount, why_not="no longer so" if is_used_again else "")
 
 
+def _low_balance(order_id: int) -> Event:
+    order = session.get_one(Order, order_id, populate_existing=True)
+    who = session.scalar(sa.select(Distributor).where(Distributor.uid == order.balance_of))
+    is_so = who is not None and balance.is_low(who)
+    left = balance.of(order.balance_of)
+    return Event(order, (), left, why_not="" if is_so else "no longer so")
+
+
 def _about(order_id: int, *only_while: OrderState) -> Event:
     order = session.get_one(Order, order_id, populate_existing=True)
     holds = not only_while or order.state in only_while
@@ -221,4 +233,5 @@ EVENTS: dict[Kind, Callable[[int], Event]] = {
     Kind.REFUNDED: _refunded,
     Kind.EXPIRING: _expiring,
     Kind.GIVEN_BACK: _given_back,
+    Kind.LOW_BALANCE: _low_balance,
 }

@@ -34,6 +34,13 @@ class Order(db.Model):
         sa.Index("ix_orders_state", "state", "id"),
         sa.Index("ix_orders_contact", "contact_index", "id"),
         sa.Index(
+            "ix_orders_balance_of",
+            "balance_of",
+            "id",
+            postgresql_where=sa.text("balance_of <> ''"),
+            sqlite_where=sa.text("balance_of <> ''"),
+        ),
+        sa.Index(
             "ix_orders_unpaid_network",
             "network",
             postgresql_where=sa.text("state IN ('pending', 'closing')"),
@@ -73,6 +80,8 @@ class Order(db.Model):
     language: Mapped[str]
     # Whether it is a distributor's: what happens to it is rung to `channels` then, and only then.
     is_attributed: Mapped[bool] = mapped_column(default=False)
+    # Whose balance it fills or is paid from: the uid of the ledger's `balance:<uid>`, or empty.
+    balance_of: Mapped[str] = mapped_column(default="")
     # The buyer's address and the network it is in: what the hold budget counts by.
     ip: Mapped[str]
     network: Mapped[str]

@@ -10,7 +10,13 @@ from app.core.errors import N_, Conflict, Refusal
 from app.core.outbox import later
 from app.domain.accounts.contacts import Contact
 from app.domain.catalog import queries as catalog
-from app.domain.catalog.models import REDEEMABLE, Product, ProductKind, ProductState
+from app.domain.catalog.models import (
+    CODED,
+    REDEEMABLE,
+    Product,
+    ProductKind,
+    ProductState,
+)
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders import queries
 from app.domain.orders.models import Order, OrderLine, OrderState, Payment, PaymentState
@@ -51,6 +57,8 @@ class Purchase:
     in_hand: tuple[str, ...] = ()
     # Whose account is recharged, for a product without a code.
     account: RechargeAccount | None = None
+    # Whose balance it fills or is paid from, as on the order.
+    balance_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,23 +88,24 @@ def place(purchase: Purchase, terms: Terms) -> Placed:
     """
     require_transaction()
     now = clock.now()
-    already = queries.find_by_checkout_key(_checkout_key(purchase))
+    already = queries.find_by_checkout_key(checkout_key(purchase))
     if already is not None:
-        return Placed(already, _payment_again(already.id, purchase.channel, now), None)
+        return Placed(already, payment_again(already.id, purchase.channel, now), None)
     unpaid = _unpaid_already(purchase, now)
     if unpaid is not None:
         return Placed(unpaid, payment_to_make(unpaid.id, purchase.channel), None)
-    product = _product_on_sale(purchase)
-    priced = _agreed_price(product, purchase)
-    _check_limits(product, purchase)
-    _check_hold_budget(purchase, terms.holds)
+    product = product_on_sale(purchase.product_id)
+    item = agreed_item(product, purchase)
+    priced = quote([item], product.currency)
+    check_limits(product, purchase, product.max_per_order)
+    check_hold_budget(purchase, terms.holds)
     token = ids.token()
-    order = _order(purchase, priced, token, now, now + terms.hold)
-    line = _line(order, product, purchase, priced)
+    order = new_order(purchase, priced, token, now + terms.hold)
+    line = new_line(order, product, item, purchase.account)
     session.add_all([order, line])
     session.flush()
     payment = add_payment(order, purchase.channel, now)
-    if line.kind != ProductKind.RECHARGE:
+    if line.kind in CODED:
         vault.reserve(line.id, product.id, purchase.quantity, terms.today)
     return Placed(order, payment, token)
 
@@ -112,7 +121,7 @@ def payment_to_make(order_id: int, channel: str) -> Payment:
     return add_payment(order, channel, clock.now())
 
 
-def _payment_again(order_id: int, channel: str, now: datetime) -> Payment | None:
+def payment_again(order_id: int, channel: str, now: datetime) -> Payment | None:
     """Where a form that was sent again leads to: its channel may be another one by now."""
     order = queries.lock(order_id)
     if order.state == OrderState.PENDING and now < order.expires_at:
@@ -146,14 +155,16 @@ def watch_key(payment_id: int) -> str:
     return f"watch:{payment_id}"
 
 
-def _checkout_key(purchase: Purchase) -> bytes:
+def checkout_key(purchase: Purchase, *accounts: str) -> bytes:
     """The form's one-time key with what is bought, for whom: once one of these is another, so is
-    the order, or she would pay for two and get one, at the address she had just corrected."""
+    the order, or she would pay for two and get one, at the address she had just corrected.
+
+    `accounts` are those of an order of many lines."""
     account = purchase.account.value if purchase.account else ""
     has_pickup = purchase.pickup_hash is not None
     numbers = (purchase.product_id, purchase.quantity, purchase.shown_price, int(has_pickup))
     # As text: what was sent may be no number that there is.
-    texts = (purchase.checkout_key, account, *map(str, numbers))
+    texts = (purchase.checkout_key, account, *accounts, *map(str, numbers))
     return ids.hash_token(context(purchase.contact.index, *texts))
 
 
@@ -180,23 +191,29 @@ def _is_for(order: Order, account: RechargeAccount | None) -> bool:
     return all(queries.open_account(order, blob) == account.secret for blob in sealed)
 
 
-def _product_on_sale(purchase: Purchase) -> Product:
-    product = session.get(Product, purchase.product_id, populate_existing=True)
+def product_on_sale(product_id: int) -> Product:
+    """The product as it is now; raises Conflict when it is no longer sold."""
+    product = session.get(Product, product_id, populate_existing=True)
     if product is None or product.state != ProductState.ON_SALE:
         raise Conflict(N_("这件商品已经下架"))
     return product
 
 
-def _line(order: Order, product: Product, purchase: Purchase, priced: Quote) -> OrderLine:
-    """What is bought, with the rules of use that hold now and the account that it is for."""
+def new_line(
+    order: Order, product: Product, item: Item, account: RechargeAccount | None
+) -> OrderLine:
+    """What is bought, with the rules of use that hold now and the account that it is for.
+
+    Raises Conflict when nobody can deliver it now, Refusal without an account for a recharge.
+    """
     line = OrderLine(
         order=order,
         product_id=product.id,
         product_name=product.name,
         kind=product.kind,
-        unit_price=product.price,
-        quantity=purchase.quantity,
-        amount=priced.amounts[0],
+        unit_price=item.price,
+        quantity=item.quantity,
+        amount=item.price * item.quantity,
     )
     if product.kind in REDEEMABLE:
         policy = catalog.policy_of(product.id)
@@ -204,26 +221,29 @@ def _line(order: Order, product: Product, purchase: Purchase, priced: Quote) -> 
     if product.kind == ProductKind.RECHARGE:
         if not catalog.live_offers_of([product.id]):
             raise Conflict(N_("充值通道正在维护，请稍后再来"))
-        if purchase.account is None or purchase.account.format != product.account_format:
+        if account is None or account.format != product.account_format:
             raise Refusal(N_("请填写要充值的账号"), field="account")
-        line.account_masked = purchase.account.masked
-        line.account_sealed = queries.seal_account(order, purchase.account)
+        line.account_masked = account.masked
+        line.account_sealed = queries.seal_account(order, account)
     return line
 
 
-def _agreed_price(product: Product, purchase: Purchase) -> Quote:
-    if product.price != purchase.shown_price:
+def agreed_item(product: Product, purchase: Purchase, discount_bp: int = 0) -> Item:
+    """What is to be priced; raises Conflict unless it costs what the buyer saw."""
+    item = Item(product.id, product.price, purchase.quantity, discount_bp)
+    if item.price != purchase.shown_price:
         raise Conflict(N_("价格刚刚有变化，请按新的价格重新确认"), field="price")
-    return quote([Item(product.id, product.price, purchase.quantity)], product.currency)
+    return item
 
 
-def _check_limits(product: Product, purchase: Purchase) -> None:
-    if not product.min_per_order <= purchase.quantity <= product.max_per_order:
+def check_limits(product: Product, purchase: Purchase, most: int) -> None:
+    """Raise Refusal for fewer or more than may be bought at once, or by one buyer in all."""
+    if not product.min_per_order <= purchase.quantity <= most:
         raise Refusal(
             N_("每单可以买 %(least)s 到 %(most)s 件"),
             field="quantity",
             least=product.min_per_order,
-            most=product.max_per_order,
+            most=most,
         )
     if product.max_per_buyer is None:
         return
@@ -237,7 +257,8 @@ def _check_limits(product: Product, purchase: Purchase) -> None:
         )
 
 
-def _check_hold_budget(purchase: Purchase, holds: Holds) -> None:
+def check_hold_budget(purchase: Purchase, holds: Holds) -> None:
+    """Raise Refusal when too much that is unpaid is held for this contact or this network."""
     contact, network = queries.unpaid_holds(purchase.contact.index, purchase.network)
     if contact[0] >= holds.orders_per_contact:
         raise Refusal(
@@ -252,14 +273,16 @@ def _check_hold_budget(purchase: Purchase, holds: Holds) -> None:
         raise Refusal(N_("当前网络下未付款的订单太多，请几分钟后再试"), field="contact")
 
 
-def _order(
-    purchase: Purchase, priced: Quote, token: str, now: datetime, expires_at: datetime
+def new_order(
+    purchase: Purchase, priced: Quote, token: str, expires_at: datetime, *accounts: str
 ) -> Order:
+    """The order as it is placed; `accounts` as for `checkout_key`."""
+    now = clock.now()
     number = ids.number(now)
     return Order(
         number=number,
         token_hash=ids.hash_token(token),
-        checkout_key=_checkout_key(purchase),
+        checkout_key=checkout_key(purchase, *accounts),
         person_id=purchase.person_id,
         contact_sealed=keys.seal_personal(purchase.contact.value, "orders", "contact", number),
         contact_index=purchase.contact.index,
@@ -269,6 +292,7 @@ def _order(
         total=priced.total,
         price_steps=[step.as_json() for step in priced.steps],
         language=purchase.language,
+        balance_of=purchase.balance_of,
         ip=purchase.ip,
         network=purchase.network,
         created_at=now,

@@ -211,11 +211,11 @@ def orders_by_numbers(numbers: Sequence[str]) -> list[Order]:
 
 
 def orders_of(person_id: int, *, limit: int = 100) -> list[Order]:
-    """A signed-in buyer's orders, the newest first."""
+    """A signed-in buyer's orders, the newest first; what she trades in is in the portal."""
     return list(
         session.scalars(
             sa.select(Order)
-            .where(Order.person_id == person_id)
+            .where(Order.person_id == person_id, Order.balance_of == "")
             .options(selectinload(Order.lines))
             .order_by(Order.id.desc())
             .limit(limit)

@@ -11,6 +11,7 @@ from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import move
 from app.domain.catalog.models import ProductKind
+from app.domain.ledger import queries as books
 from app.domain.ledger import service as ledger
 from app.domain.orders import attributed, queries, telling
 from app.domain.orders.models import (
@@ -22,7 +23,15 @@ from app.domain.orders.models import (
     Refund,
     RefundState,
 )
-from app.domain.orders.rules import REFUNDABLE, is_owed, refundable
+from app.domain.orders.rules import (
+    BALANCE,
+    REFUNDABLE,
+    balance_account,
+    earned_by,
+    holds_money_of,
+    is_owed,
+    refundable,
+)
 from app.domain.vault import service as vault
 from app.providers import payments
 
@@ -39,10 +48,15 @@ def request_refund(order_id: int, line_id: int, amount: int, reason: str) -> Ref
     line = _line(order, line_id)
     if line.kind == ProductKind.RECHARGE and line.delivered_at is None:
         raise Conflict(N_("充值还没有结果。请先在充值记录里处理，失败会自动退款"))
-    left = refundable(line.amount, line.refunded)
+    left = _most(order, line)
     if not 0 < amount <= left:
         raise Refusal(N_("最多可以退 %(most)s 元"), field="amount", most=f"{left / 100:.2f}")
-    return _refund_line(order, line, amount, reason)
+    try:
+        return _refund_line(order, line, amount, reason)
+    except ledger.Insufficient:
+        if line.kind != ProductKind.BALANCE:
+            raise
+        raise Conflict(N_("余额刚刚被用掉一部分，请按现在的余额再退")) from None
 
 
 def refund_undeliverable(order_line_id: int, reason: str) -> Refund | None:
@@ -56,6 +70,14 @@ def refund_undeliverable(order_line_id: int, reason: str) -> Refund | None:
     return _refund_line(order, line, left, reason)
 
 
+def _most(order: Order, line: OrderLine) -> int:
+    """What of a line can be sent back: of a top-up no more than she has not spent."""
+    left = refundable(line.amount, line.refunded)
+    if line.kind == ProductKind.BALANCE and line.delivered_at is not None:
+        return min(left, books.balance_of(balance_account(order.balance_of)))
+    return left
+
+
 def _refund_line(order: Order, line: OrderLine, amount: int, reason: str) -> Refund:
     payment = _paid_payment(order)
     was_delivered = line.delivered_at is not None
@@ -65,16 +87,23 @@ def _refund_line(order: Order, line: OrderLine, amount: int, reason: str) -> Ref
         _take_codes_back(line, reason.strip())
     if order.state != OrderState.REFUNDING:
         move(order, OrderState.REFUNDING, reason.strip())
+    taken_from = earned_by(order, line) if was_delivered else "deferred"
     ledger.post(
         f"refund:{refund.id}",
         "refund_requested",
         "orders",
         order.id,
-        {"sales" if was_delivered else "deferred": amount, "refund_payable": -amount},
+        {taken_from: amount, "refund_payable": -amount},
         currency=order.currency,
     )
     audit.record("order.refund", "orders", order.id, reason=reason.strip(), amount=amount)
     attributed.changed(order, "refunded", refund.id)
+    if payment.channel == BALANCE:
+        # Nobody has to be asked: it is back on her balance with this unit.
+        session.flush()
+        begin_sending(refund.id)
+        session.flush()
+        succeeded(refund.id)
     return refund
 
 
@@ -108,6 +137,7 @@ def succeeded(refund_id: int) -> None:
     if refund.state == RefundState.SUCCEEDED:
         return
     payment = session.get_one(Payment, refund.payment_id, with_for_update=True)
+    order = queries.lock(payment.order_id)
     move(refund, RefundState.SUCCEEDED)
     refund.settled_at = clock.now()
     payment.refunded += refund.amount
@@ -116,16 +146,16 @@ def succeeded(refund_id: int) -> None:
         "refunded",
         "payments",
         payment.id,
-        {"refund_payable": refund.amount, f"channel:{payment.channel}": -refund.amount},
+        {"refund_payable": refund.amount, holds_money_of(order, payment): -refund.amount},
         currency=refund.currency,
     )
     if payment.refunded == payment.received:
         move(payment, PaymentState.REFUNDED)
     session.flush()
-    order = queries.lock(payment.order_id)
     if refund.order_line_id is not None:
         _end_of_refunding(order, payment)
-    telling.refunded(order, refund.id)
+    if payment.channel != BALANCE:
+        telling.refunded(order, refund.id)
 
 
 def refused(refund_id: int, why: str) -> None:
@@ -199,7 +229,8 @@ def _new_refund(payment: Payment, amount: int, reason: str, *, line_id: int | No
     )
     session.add(refund)
     session.flush()
-    later("app.domain.orders.jobs.send_refund", refund.id)
+    if payment.channel != BALANCE:
+        later("app.domain.orders.jobs.send_refund", refund.id)
     return refund
 
 

@@ -2,7 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from app.domain.orders.models import Order, OrderLine, OrderState
+from app.domain.catalog.models import ProductKind
+from app.domain.orders.models import Order, OrderLine, OrderState, Payment
+
+# What a payment's channel is called that takes from a distributor's balance: no provider has it.
+BALANCE = "balance"
 
 # Money for an order that has closed still buys it for so long, if stock allows; then it goes back.
 LATE_MONEY_DELIVERS = timedelta(hours=12)
@@ -36,6 +40,23 @@ def late_money_delivers(order: Order, now: datetime) -> bool:
 def refundable(amount: int, refunded: int) -> int:
     """What can still be sent back of a line, in minor units."""
     return amount - refunded
+
+
+def holds_money_of(order: Order, payment: Payment) -> str:
+    """The account that a payment was made into: a channel's, or the distributor's own balance."""
+    is_own = payment.channel == BALANCE
+    return balance_account(order.balance_of) if is_own else f"channel:{payment.channel}"
+
+
+def earned_by(order: Order, line: OrderLine) -> str:
+    """The account that a delivered line adds to. A top-up is owed to her who paid it: a liability,
+    and never a sale."""
+    return balance_account(order.balance_of) if line.kind == ProductKind.BALANCE else "sales"
+
+
+def balance_account(uid: str) -> str:
+    """A distributor's balance for purchases, in the ledger."""
+    return f"balance:{uid}"
 
 
 def is_owed(line: OrderLine) -> bool:

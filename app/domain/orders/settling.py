@@ -12,7 +12,7 @@ from app.core import audit, clock, db, outbox
 from app.core.crypto import Tampered
 from app.core.db import session
 from app.core.states import move
-from app.domain.catalog.models import ProductKind
+from app.domain.catalog.models import CODED, ProductKind
 from app.domain.ledger import service as ledger
 from app.domain.orders import attributed, queries, telling
 from app.domain.orders.models import (
@@ -25,7 +25,14 @@ from app.domain.orders.models import (
     Verdict,
 )
 from app.domain.orders.placing import watch_key
-from app.domain.orders.rules import CLOSED, UNPAID, is_owed, late_money_delivers
+from app.domain.orders.rules import (
+    CLOSED,
+    UNPAID,
+    earned_by,
+    holds_money_of,
+    is_owed,
+    late_money_delivers,
+)
 from app.domain.vault import service as vault
 
 
@@ -33,7 +40,7 @@ from app.domain.vault import service as vault
 class Receipt:
     """A genuine message: this much was paid under our number. Amount in minor units.
 
-    `source` is `callback`, `query` or `staff`. `event_id` makes the same message the same.
+    `source` is `callback`, `query`, `staff` or `balance`. The same `event_id` is the same message.
     """
 
     channel: str
@@ -117,7 +124,7 @@ def _take(order: Order, payment: Payment, today: date, now: datetime) -> Verdict
         "paid",
         "orders",
         order.id,
-        {f"channel:{payment.channel}": payment.received, "deferred": -payment.received},
+        {holds_money_of(order, payment): payment.received, "deferred": -payment.received},
         currency=order.currency,
     )
     deliver_or_ask_again(order, today)
@@ -134,7 +141,7 @@ def _take_late(order: Order, payment: Payment, today: date, now: datetime) -> Ve
     try:
         with db.savepoint():
             for line in queries.lines_of(order.id):
-                if line.kind != ProductKind.RECHARGE:
+                if line.kind in CODED:
                     vault.reserve(line.id, line.product_id, line.quantity, today)
     except vault.SoldOut:
         return _into_suspense(payment, Verdict.LATE)
@@ -192,9 +199,10 @@ def deliver(order: Order, today: date) -> None:
                 "app.domain.recharges.jobs.recharge_line", line.id, key=recharge_key(line.id)
             )
             continue
-        vault.sell(
-            vault.Holding(line.id, line.product_id, line.quantity, order.contact_index), today
-        )
+        if line.kind in CODED:
+            vault.sell(
+                vault.Holding(line.id, line.product_id, line.quantity, order.contact_index), today
+            )
         _complete(order, line)
     _finish(order)
 
@@ -222,7 +230,7 @@ def _complete(order: Order, line: OrderLine) -> None:
         "delivered",
         "orders",
         order.id,
-        {"deferred": earned, "sales": -earned},
+        {"deferred": earned, earned_by(order, line): -earned},
         currency=order.currency,
     )
     attributed.changed(order, "delivered", line.id)

@@ -52,6 +52,13 @@ def given_back(order: Order, redemption_id: int) -> None:
         later(name, redemption_id, key=key("given_back", redemption_id))
 
 
+def low_balance(order: Order) -> None:
+    """What this purchase left on its buyer's balance is less than she wants to be told of."""
+    if _can_be_told(order):
+        name = "app.domain.messages.jobs.low_balance"
+        later(name, order.id, key=key("low_balance", order.id))
+
+
 def key(kind: str, subject_id: int) -> str:
     """The outbox key of the job that tells of it."""
     return f"message:{kind}:{subject_id}"

@@ -1,6 +1,6 @@
 """The one price function: what a purchase costs, and each step of how that came about."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.core.errors import N_
@@ -8,11 +8,20 @@ from app.core.errors import N_
 
 @dataclass(frozen=True)
 class Item:
-    """So many of one product; prices in minor units."""
+    """So many of one product; prices in minor units.
+
+    `discount_bp` is what a distributor's tier takes off each, in basis points.
+    """
 
     product_id: int
     unit_price: int
     quantity: int
+    discount_bp: int = 0
+
+    @property
+    def price(self) -> int:
+        """What one costs: rounded half up to whole minor units, and never nothing."""
+        return max((self.unit_price * (10_000 - self.discount_bp) + 5_000) // 10_000, 1)
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,15 @@ class Quote:
 
 def quote(items: Sequence[Item], currency: str = "CNY") -> Quote:
     """Price the items, in their order. Pure: the same items cost the same everywhere."""
-    amounts = tuple(item.unit_price * item.quantity for item in items)
-    steps = tuple(
-        Step(N_("单价 × %(quantity)s"), {"quantity": item.quantity}, amount)
-        for item, amount in zip(items, amounts, strict=True)
-    )
+    amounts = tuple(item.price * item.quantity for item in items)
+    steps = tuple(step for item in items for step in _steps(item))
     return Quote(currency, amounts, steps, sum(amounts))
+
+
+def _steps(item: Item) -> Iterator[Step]:
+    listed = item.unit_price * item.quantity
+    yield Step(N_("单价 × %(quantity)s"), {"quantity": item.quantity}, listed)
+    if item.discount_bp:
+        percent = f"{item.discount_bp / 100:g}"
+        off = item.price * item.quantity - listed
+        yield Step(N_("等级优惠 %(percent)s%%"), {"percent": percent}, off)

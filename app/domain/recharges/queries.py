@@ -61,6 +61,16 @@ def attempts_of(recharge_id: int) -> list[Attempt]:
     )
 
 
+def delivered_serials(recharge_ids: list[int]) -> dict[int, str]:
+    """The operator's serial number of each of these that was delivered, by recharge."""
+    rows = session.execute(
+        sa.select(Attempt.recharge_id, Attempt.serial).where(
+            Attempt.recharge_id.in_(recharge_ids), Attempt.state == AttemptState.DELIVERED
+        )
+    )
+    return dict(iter(rows))
+
+
 def has_open_attempts(provider_id: int) -> bool:
     """Whether the provider may still settle something that it was asked for."""
     found = sa.select(Attempt.id).where(Attempt.provider_id == provider_id, Attempt.state.in_(OPEN))

@@ -96,6 +96,7 @@ ACTIONS = {
     "provider.change": N_("修改供应商"),
     "provider.create": N_("添加供应商"),
     "provider.switch": N_("启停供应商"),
+    "purchase.download": N_("下载进货的卡密"),
     "recharge.account": N_("更正充值账号"),
     "recharge.contradiction": N_("供应商前后说法不一"),
     "recharge.contradiction_settled": N_("与供应商对清"),

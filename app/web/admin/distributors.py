@@ -15,8 +15,10 @@ from app.core.errors import N_, NotFound, Refusal
 from app.core.states import StateChange
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person
-from app.domain.channels import joining, queries, tiers
+from app.domain.channels import balance, joining, queries, tiers
 from app.domain.channels.models import Distributor, DistributorState, Tier
+from app.domain.ledger import queries as books
+from app.domain.orders.rules import balance_account
 from app.web import state_words
 from app.web.access import staff
 from app.web.admin import todo
@@ -129,6 +131,8 @@ def show(uid: str) -> Response:
         sold=sold,
         days=tiers.WINDOW.days,
         timeline=timeline_of(one),
+        balance=balance.of(one.uid),
+        has_entries=books.has_account(balance_account(one.uid)),
     )
 
 

@@ -23,6 +23,7 @@ INVARIANTS = {
     "no more refunded than was paid": N_("退款不超过收款"),
     "every open payment is watched": N_("每笔进行中的付款都有人盯着"),
     "every message under way is carried on": N_("每条没发完的消息都有人盯着"),
+    "each balance is what was paid in, less what was bought": N_("每个进货余额等于充值减去进货"),
     "each commission is what its rule gives, less refunds": N_("每笔佣金等于规则算出的数减去退款"),
     "payable commissions are booked as they stand": N_("可提现的佣金与账目一致"),
     "waiting commissions are booked as they stand": N_("待结算的佣金与账目一致"),

@@ -77,6 +77,7 @@ TOLD = {
     Kind.ARRIVED: N_("告诉买家：已到货"),
     Kind.FAILED: N_("告诉买家：没能送达，正在退款"),
     Kind.REFUNDED: N_("告诉买家：退款已退回"),
+    Kind.LOW_BALANCE: N_("告诉分销商：进货余额不多了"),
     Kind.GIVEN_BACK: N_("告诉买家：兑换没有成功，次数已退回"),
     Kind.EXPIRING: N_("告诉买家：快到期了"),
 }

@@ -104,7 +104,8 @@ LIST = Listing(
 @routes.get("/admin/products")
 @staff("products.view")
 def index() -> Response:
-    return LIST.answer(sa.select(Product), "admin/products/index.html", beside=_beside)
+    found = sa.select(Product).where(Product.kind.in_(KINDS))
+    return LIST.answer(found, "admin/products/index.html", beside=_beside)
 
 
 @routes.get("/admin/products/new")

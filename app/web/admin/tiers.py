@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from app.core.db import session, transaction
 from app.core.errors import NotFound, Refusal
 from app.core.money import fen
-from app.domain.channels import queries, tiers
+from app.domain.channels import purchasing, queries, tiers
 from app.domain.channels.tiers import TierFields
 from app.web.access import staff
 from app.web.admin.typed import Typed
@@ -91,5 +91,6 @@ def _page(typed: Typed | None = None, of: int = NEW, status: int = 200) -> Respo
         tiers=ladder,
         forms=forms,
         counts=queries.count_by_tier(),
+        below_cost=purchasing.below_cost(ladder),
         days=tiers.WINDOW.days,
     )

@@ -4,16 +4,22 @@ from flask import Blueprint
 
 from app.web.portal import (
     application,
+    balance,
+    deliveries,
     earnings,
+    holder,
     home,
     invoices,
     payout_accounts,
+    prices,
     profile,
+    purchases,
     second_factor,
     share,
     statements,
     tax_profile,
     team,
+    top_ups,
     withdrawals,
 )
 
@@ -24,6 +30,11 @@ for part in (
     earnings,
     share,
     team,
+    balance,
+    top_ups,
+    prices,
+    purchases,
+    deliveries,
     withdrawals,
     payout_accounts,
     statements,
@@ -33,3 +44,4 @@ for part in (
     second_factor,
 ):
     portal.register_blueprint(part.routes)
+portal.context_processor(lambda: {"is_balance_low": holder.is_balance_low})

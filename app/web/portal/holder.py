@@ -1,9 +1,9 @@
 """Whose portal it is: the session alone says so; no address and no form names a distributor."""
 
-from flask import abort, url_for
+from flask import abort, g, url_for
 from flask_login import current_user
 
-from app.domain.channels import figures
+from app.domain.channels import balance, figures
 from app.domain.channels.models import Distributor, DistributorState
 from app.web.access import go
 
@@ -22,4 +22,11 @@ def _one_of(*states: DistributorState) -> Distributor:
     found = figures.distributor_of(current_user.id)
     if found is None or found.state not in states:
         abort(go(url_for("portal.application.show")))
+    g.distributor = found
     return found
+
+
+def is_balance_low() -> bool:
+    """Whether a page of hers says that her balance is below what she wants to be told of."""
+    found: Distributor | None = g.get("distributor")
+    return found is not None and balance.is_low(found)

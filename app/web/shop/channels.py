@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 
 from app.core.errors import N_, Refusal
 from app.domain.catalog import preferences
+from app.domain.orders.rules import BALANCE
 from app.providers import payments
 from app.providers.payments.interface import UnknownChannel
 
@@ -20,6 +21,8 @@ class ChannelChoice:
 
 def title(name: str) -> str:
     """What a channel is called; one that is no longer connected keeps its plain name."""
+    if name == BALANCE:
+        return _("进货余额")
     try:
         return _(payments.channel(name).title)
     except UnknownChannel:

@@ -58,9 +58,7 @@ def create() -> Response:
         session.rollback()
         form.errors = {refusal.field: words(refusal)}
         return products.page(catalog.find_public(product.slug), form, refusal.status)
-    if placed.payment is None:
-        return in_hand.put(_to_order(placed.order), placed.order.number)
-    return in_hand.put(_to_channel(placed.order, placed.payment), placed.order.number)
+    return in_hand.put(to_channel(placed.order, placed.payment), placed.order.number)
 
 
 @routes.get("/o/<token>")
@@ -80,9 +78,13 @@ def show(number: str) -> Response:
     The question is the same for an order that does not exist.
     """
     try:
-        return order_page(in_hand.order_in_hand(number))
+        order = in_hand.order_in_hand(number)
     except NotFound as no:
         return lookup.ask(number, no)
+    if order.balance_of and order.lines[0].kind == ProductKind.RECHARGE:
+        # A list of accounts has a page of its own, where there is room for it.
+        return redirect(url_for("portal.deliveries.show", number=number), 303)  # type: ignore[return-value]
+    return order_page(order)
 
 
 @routes.post("/orders/<number>/payment")
@@ -97,7 +99,7 @@ def create_payment(number: str) -> Response:
         payment = transaction(lambda: placing.payment_to_make(order.id, channel))
     except Refusal as refusal:
         return _as_it_is(order, refusal)
-    return _to_channel(order, payment)
+    return to_channel(order, payment)
 
 
 @routes.post("/orders/<number>/cancellation")
@@ -212,8 +214,10 @@ def _to_order(order: Order) -> Response:
     return redirect(url_for("shop.orders.show", number=order.number), 303)  # type: ignore[return-value]
 
 
-def _to_channel(order: Order, payment: Payment) -> Response:
+def to_channel(order: Order, payment: Payment | None) -> Response:
     """To the channel's own pay page, when it has one; else the order's page says what to do."""
+    if payment is None:
+        return _to_order(order)
     start = payments.channel(payment.channel).start(charge_of(order, payment))
     if start.url and start.kind == "redirect":
         return redirect(start.url, 303)  # type: ignore[return-value]
