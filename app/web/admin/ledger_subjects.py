@@ -13,6 +13,7 @@ from app.domain.channels.models import Commission
 from app.domain.ledger.models import LedgerTransaction
 from app.domain.orders.models import Order, Payment
 from app.domain.orders.statement_models import Remittance
+from app.domain.payouts.models import Withdrawal
 from app.web.admin.audit_words import SUBJECTS
 
 
@@ -59,12 +60,20 @@ def _of_remittances(ids: Sequence[int]) -> Mapping[int, tuple[str, str]]:
     return {one: (number, url_for("admin.remittances.index", q=number)) for one, number in rows}
 
 
+def _of_withdrawals(ids: Sequence[int]) -> Mapping[int, tuple[str, str]]:
+    rows = session.execute(
+        sa.select(Withdrawal.id, Withdrawal.number).where(Withdrawal.id.in_(ids))
+    )
+    return {one: (number, url_for("admin.withdrawals.show", number=number)) for one, number in rows}
+
+
 # Subject of a transaction → how its things are named and where they are, all at once.
 PAGES: dict[str, Callable[[Sequence[int]], Mapping[int, tuple[str, str]]]] = {
     "orders": _of_orders,
     "payments": _of_payments,
     "commissions": _of_commissions,
     "channel_remittances": _of_remittances,
+    "withdrawals": _of_withdrawals,
 }
 WORDS = SUBJECTS | {"commissions": N_("佣金")}
 

@@ -9,7 +9,7 @@ from app.core.errors import Refusal
 from app.domain.catalog import pictures, preferences
 from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import Product
-from app.domain.channels import links
+from app.domain.channels import expected, links
 from app.domain.channels.models import ShareLink
 from app.web import devices, filters
 from app.web.access import signed_in
@@ -27,10 +27,12 @@ def index() -> Response:
     """Everything there is to share, and what came of what was shared."""
     seller = holder.distributor()
     text = request.args.get("q", "").strip()[:100]
+    cards = shelf.cards(catalog.on_sale(text=text))
     response = render(
         "portal/share/index.html",
         distributor=seller,
-        cards=shelf.cards(catalog.on_sale(text=text)),
+        cards=cards,
+        earns=expected.on_one_of_each(seller, [card.product for card in cards]),
         reaches=links.list_of(seller.id),
         text=text,
     )

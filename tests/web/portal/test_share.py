@@ -10,7 +10,7 @@ from app.core.db import session
 from app.domain.catalog import preferences
 from app.domain.channels.models import Click, ShareLink
 from app.web.portal import poster
-from tests import factories, people, sellers
+from tests import channels, factories, people, sellers
 from tests.web.deeds import count
 from tests.web.visitors import Visitor, location
 
@@ -41,8 +41,11 @@ def seller_of(app: object, **values: object) -> Visitor:
 def test_a_product_becomes_a_link_a_code_and_a_poster(guest: Visitor) -> None:
     product = factories.make_product(name="星河会员")
     seller = seller_of(guest.app, code="XIAOLI")
+    assert "每件赚" not in seller.get("/portal/share").text, "there is no plan"
+    channels.published_plan({"percent_bp": 800, "cap_per_order": 200})
     listed = seller.get("/portal/share")
     assert "星河会员" in listed.text and "XIAOLI" in listed.text
+    assert "每件赚 ¥2.00" in listed.text, "8 % of ¥30.00, capped"
 
     path = location(seller.post("/portal/share/links", {"product": product.slug}))
     assert location(seller.post("/portal/share/links", {"product": product.slug})) == path
