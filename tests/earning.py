@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from app.core import clock
 from app.core.db import session, transaction
 from app.domain.catalog.models import Product
-from app.domain.channels import attribution, rules, terms
+from app.domain.channels import attribution, plans, rules, terms
 from app.domain.channels.models import (
     Attribution,
     AttributionRule,
@@ -59,7 +59,8 @@ def earn(
     """Her commission on an order's first line, booked unless the line is not delivered yet."""
     seller_id, uid = seller.id, seller.uid
     line, order_id = orders.lines_of(order.id)[0], order.id
-    rule = channels.draft({"percent_bp": WHOLE_BP, "cap_per_order": amount}).rules[0]
+    draft = channels.draft({"percent_bp": WHOLE_BP, "cap_per_order": amount})
+    rule = plans.find(draft.id).rules[0]
     earned = _earning(rule, line, seller)
     at = earned_at or clock.now()
     is_booked = state != CommissionState.PENDING
