@@ -109,7 +109,7 @@ def furnish(app: Flask) -> House:
     buyer = people.make()
     sign_everybody_in(made, buyer)
     category = transaction(lambda: catalog.create_category("礼品卡"))
-    product = factories.make_product(codes=9, category_id=category.id, description="好用")
+    product = factories.make_product(codes=10, category_id=category.id, description="好用")
     drawn = pictures.draw(png())
     transaction(lambda: catalog.set_picture(product.id, drawn))
     add_orders(made, product, buyer)

@@ -67,6 +67,11 @@ def test_a_transfer_that_staff_confirm_fills_it(app: Flask) -> None:
     assert "¥ 500.00" in words(page) and f'href="{first}"' in page.text
     assert number not in visitor.get("/wallet").text
     assert "¥ 500.00" in words(console.get(f"/admin/distributors/{holder.uid}"))
+    order = f"/admin/orders/{number}"
+    assert "余额充值" in words(console.get(order))
+    line = {"line": str(queries.find(number).lines[0].id), "reason": "多充了"}
+    console.post(f"{order}/refunds", line | {"amount": "200"})
+    assert trade.has(holder) == 30_000 and "退款中" in words(console.get(order))
     assert "~balance" not in console.get("/admin/products?state=archived").text
 
 
