@@ -20,8 +20,8 @@ from app.core.db import session, transaction
 from app.core.errors import Conflict, NotFound, Refusal
 from app.domain.catalog import preferences
 from app.domain.channels.models import Commission, Distributor
-from app.domain.ledger import service as ledger
 from app.domain.ledger.models import LedgerEntry
+from app.domain.orders import refunding
 from app.domain.payouts import queries, statements, tax, withdrawals
 from app.domain.payouts.models import Withdrawal
 from app.domain.payouts.paper_models import (
@@ -37,6 +37,7 @@ from app.domain.payouts.statements import Standing, standing
 from app.domain.payouts.tax_profiles import ProfileFields
 from app.providers.payouts.interface import Outcome, Result
 from tests import earning, factories, paying_out
+from tests.fake_channel import ObedientChannel
 from tests.paying_out import ObedientPayer
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -63,8 +64,8 @@ def paid(holder: Distributor, gross: int) -> Withdrawal:
 
 
 def commission(holder: Distributor, amount: int, name: str = "视频会员 月卡") -> Commission:
-    """Earned with an order of 100 yuan, booked as commissions are."""
-    order = factories.buy(factories.make_product(codes=1, name=name, price=10_000))
+    """All that was paid for an order, booked as commissions are."""
+    order = factories.buy(factories.make_product(codes=1, name=name, price=amount))
     return earning.earn(order, holder, amount=amount)
 
 
@@ -89,16 +90,17 @@ def breaches() -> list[invariants.Finding]:
 
 
 def test_statement_follows_statement_and_together_they_are_the_ledger(
-    payer: ObedientPayer,
+    payer: ObedientPayer, channel: ObedientChannel
 ) -> None:
     holder = paying_out.make_distributor()
-    commission(holder, 400_000)
+    sold = commission(holder, 400_001)
     paid(holder, 300_000)
     paying_out.credit(holder, 50_000)
     # A claw-back after the payment: below zero, carried forward, never debited.
-    lines = {"commission": -190_000, f"commission_payable:{holder.uid}": 190_000}
-    uid = holder.uid
-    transaction(lambda: ledger.post("claw", "commission_refund", "commissions", 1, lines))
+    order_id, line_id, uid = sold.order_id, sold.order_line_id, holder.uid
+    transaction(lambda: refunding.request_refund(order_id, line_id, 190_000, "坏卡"))
+    earning.take_back(sold, holder, 190_000)
+    factories.work()
     with pytest.raises(Refusal):
         paying_out.ask(holder, 1000, queries.active_accounts(holder.id)[0])
     paying_out.credit(holder, 90_001)
@@ -108,12 +110,11 @@ def test_statement_follows_statement_and_together_they_are_the_ledger(
 
     content = statements.content_of(statements.find(first.statement.number).statement)
     assert [(line["kind"], line["amount"]) for line in content["lines"]] == [
-        ("earning", 1),
-        ("earning", 400_000),
+        ("earning", 400_001),
         ("withdrawn", -300_000),
     ]
-    sale = content["lines"][1]
-    assert (sale["product"], sale["base"], sale["level"]) == ("视频会员 月卡", 10_000, 1)
+    sale = content["lines"][0]
+    assert (sale["product"], sale["base"], sale["level"]) == ("视频会员 月卡", 400_001, 1)
     assert (content["opening"], content["closing"]) == (0, 100_001)
     settled = content["settlement"]
     assert (settled["gross"], settled["tax"], settled["fee"]) == (300_000, 44_000, 100)
@@ -294,7 +295,7 @@ def test_what_stands_on_paper(payer: ObedientPayer) -> None:
     assert [cell.data_type for cell in cells if cell.value == hostile] == ["s"]
     assert not [cell for cell in cells if cell.data_type == "f"]
     amounts = [row[-1].value for row in book["明细"].iter_rows(min_row=2)]
-    assert amounts == [0.01, 70_000, -70_000]
+    assert amounts == [70_000, -70_000]
 
     assert package.is_needed(paper)
     with zipfile.ZipFile(io.BytesIO(package.render(paper, lambda: made))) as archive:
