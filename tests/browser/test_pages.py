@@ -5,7 +5,7 @@ page on the phone; in English, whose words are longer, it must fit, too. Everyth
 has an absurdly long one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from tests.browser.conftest import DESK, PHONE
 from tests.browser.gallery import Gallery, View
 from tests.browser.journeys import Watched
 from tests.fake_provider import ObedientProvider, speaking
-from tests.web.house import STRANGER
+from tests.web.house import OWNER, STRANGER
 
 pytestmark = [
     pytest.mark.browser,
@@ -55,13 +55,26 @@ def test_no_page_of_an_empty_shop_has_a_fault(app: Flask, browser: Browser) -> N
     assert not found, "\n".join(found)
 
 
+# Each part is looked at by itself: while all of them were, a member of staff's proof of who is at
+# the keyboard would run out.
+PARTS: dict[str, Callable[[View], bool]] = {
+    "console": lambda view: view.is_page and view.who == OWNER,
+    "shop and portal": lambda view: view.is_page and view.who != OWNER,
+    "states": lambda view: not view.is_page,
+}
+
+
 @pytest.mark.timeout(600)
-def test_no_page_of_a_furnished_shop_has_a_fault(app: Flask, browser: Browser) -> None:
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.xdist_group(f"pages: {part}")) for part in PARTS]
+)
+def test_no_page_of_a_furnished_shop_has_a_fault(app: Flask, browser: Browser, part: str) -> None:
     obedient = ObedientProvider()
     with speaking(obedient=obedient), gallery.of_furnished_shop(app) as shown:
         shown.views += states.of_everything(shown, obedient)
         transaction(long_names.name_everything)
-        assert len(shown.views) >= 90
+        shown.views = [view for view in shown.views if PARTS[part](view)]
+        assert len(shown.views) >= 30
         found = [fault for language in LANGUAGES for fault in faults(shown, browser, language)]
     assert not found, "\n".join(found)
 

@@ -21,7 +21,7 @@ routes = Blueprint("attributions", __name__)
 
 
 @routes.get("/admin/orders/<number>/attribution")
-@staff("channels.read")
+@staff("channels.view")
 def show(number: str) -> Response:
     return _page(queries.find(number))
 

@@ -88,13 +88,13 @@ def commissions() -> sa.Select[Commission, Distributor, Order, OrderLine]:
 
 
 @routes.get("/admin/commissions")
-@staff("channels.read")
+@staff("channels.view")
 def index() -> Response:
     return LIST.answer(commissions(), "admin/commissions/index.html")
 
 
 @routes.get("/admin/commissions/<int:commission_id>")
-@staff("channels.read")
+@staff("channels.view")
 def show(commission_id: int) -> Response:
     row = session.execute(
         commissions()

@@ -43,15 +43,15 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         N_("分销"),
         (
-            Place(N_("分销商"), "send", "admin.distributors.index", "channels.read"),
-            Place(N_("等级"), "tag", "admin.tiers.index", "channels.read"),
-            Place(N_("佣金"), "wallet-minimal", "admin.commissions.index", "channels.read"),
-            Place(N_("佣金方案"), "layout-grid", "admin.plans.index", "channels.read"),
-            Place(N_("提现"), "wallet-cards", "admin.withdrawals.index", "payouts.read"),
-            Place(N_("打款批次"), "send", "admin.payouts.index", "payouts.read"),
-            Place(N_("结算单"), "file-text", "admin.settlements.index", "payouts.read"),
-            Place(N_("发票"), "scroll-text", "admin.invoices.index", "payouts.read"),
-            Place(N_("代扣税款"), "landmark", "admin.taxes.index", "payouts.read"),
+            Place(N_("分销商"), "send", "admin.distributors.index", "channels.view"),
+            Place(N_("等级"), "tag", "admin.tiers.index", "channels.view"),
+            Place(N_("佣金"), "wallet-minimal", "admin.commissions.index", "channels.view"),
+            Place(N_("佣金方案"), "layout-grid", "admin.plans.index", "channels.view"),
+            Place(N_("提现"), "wallet-cards", "admin.withdrawals.index", "payouts.view"),
+            Place(N_("打款批次"), "send", "admin.payouts.index", "payouts.view"),
+            Place(N_("结算单"), "file-text", "admin.settlements.index", "payouts.view"),
+            Place(N_("发票"), "scroll-text", "admin.invoices.index", "payouts.view"),
+            Place(N_("代扣税款"), "landmark", "admin.taxes.index", "payouts.view"),
         ),
     ),
     (
@@ -65,9 +65,9 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         N_("账目"),
         (
-            Place(N_("账本"), "scroll-text", "admin.ledger.index", "books.read"),
-            Place(N_("财务报表"), "file-text", "admin.reports.show", "books.read"),
-            Place(N_("结账"), "lock", "admin.periods.index", "books.read"),
+            Place(N_("账本"), "scroll-text", "admin.ledger.index", "books.view"),
+            Place(N_("财务报表"), "file-text", "admin.reports.show", "books.view"),
+            Place(N_("结账"), "lock", "admin.periods.index", "books.view"),
             Place(
                 N_("渠道对账"),
                 "file-spreadsheet",

@@ -77,7 +77,7 @@ CHILDREN = Listing(name="children", model=Distributor, sorts=(NEWEST,))
 
 
 @routes.get("/admin/distributors")
-@staff("channels.read")
+@staff("channels.view")
 def index() -> Response:
     return LIST.answer(queries.distributors(), "admin/distributors/index.html", beside=_beside)
 
@@ -116,7 +116,7 @@ def create() -> Response:
 
 
 @routes.get("/admin/distributors/<uid>")
-@staff("channels.read")
+@staff("channels.view")
 def show(uid: str) -> Response:
     one = queries.find(uid)
     sold = tiers.net_sales(clock.now() - tiers.WINDOW, [one.id]).get(one.id, 0)

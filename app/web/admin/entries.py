@@ -39,7 +39,7 @@ LIST = Listing(
 
 
 @routes.get("/admin/ledger/entries")
-@staff("books.read")
+@staff("books.view")
 def index() -> Response:
     found = (
         sa.select(LedgerEntry, LedgerAccount, LedgerTransaction)

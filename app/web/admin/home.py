@@ -56,7 +56,7 @@ def show() -> Response:
 
 def books() -> list[Money]:
     """What came in today, what the shop has and what it owes, for who may read the books."""
-    if not current_user.may("books.read"):
+    if not current_user.may("books.view"):
         return []
     day = preferences.today()
     today = {"day": day.isoformat()}

@@ -45,7 +45,7 @@ LIST = Listing(
 
 
 @routes.get("/admin/invoices")
-@staff("payouts.read")
+@staff("payouts.view")
 def index() -> Response:
     found = (
         sa.select(Invoice, Withdrawal, Distributor)

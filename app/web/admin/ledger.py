@@ -55,7 +55,7 @@ COLUMNS = (
 
 
 @routes.get("/admin/ledger")
-@staff("books.read")
+@staff("books.view")
 def index() -> Response:
     groups = queries.groups()
     kinds = [
@@ -71,7 +71,7 @@ def index() -> Response:
 
 
 @routes.get("/admin/ledger/accounts")
-@staff("books.read")
+@staff("books.view")
 def index_accounts() -> Response:
     found = sa.select(LedgerAccount, LedgerBalance.balance).join(
         LedgerBalance, LedgerBalance.account_id == LedgerAccount.id
@@ -85,7 +85,7 @@ def index_accounts() -> Response:
 
 
 @routes.get("/admin/ledger/accounts/<code>")
-@staff("books.read")
+@staff("books.view")
 def show(code: str) -> Response:
     """One account: its entries with the balance after each, or all of them as a file."""
     account = queries.find_account(code)
@@ -176,7 +176,7 @@ def _file(account: LedgerAccount, asked: Asked) -> Response:
         queries.entries_select(account.id, asked.wanted()).order_by(LedgerEntry.id),
         LedgerEntry,
         COLUMNS,
-        permission="books.read",
+        permission="books.view",
         back=asked.url(account.code),
         note={"account": account.code} | asked.filters(),
     )

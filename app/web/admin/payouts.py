@@ -24,7 +24,7 @@ SHOWN = 100
 
 
 @routes.get("/admin/payouts")
-@staff("payouts.read")
+@staff("payouts.view")
 def index() -> Response:
     return _list()
 
@@ -44,7 +44,7 @@ def create() -> Response:
 
 
 @routes.get("/admin/payouts/<number>")
-@staff("payouts.read")
+@staff("payouts.view")
 def show(number: str) -> Response:
     return _page(queries.find_batch(number))
 

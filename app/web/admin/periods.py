@@ -18,7 +18,7 @@ routes = Blueprint("periods", __name__)
 
 
 @routes.get("/admin/periods")
-@staff("books.read")
+@staff("books.view")
 def index() -> Response:
     return _page()
 
@@ -41,7 +41,7 @@ def create() -> Response:
 
 
 @routes.get("/admin/periods/<month>")
-@staff("books.read")
+@staff("books.view")
 def show(month: str) -> Response:
     """A closed month; with `check` its hash is computed anew, which takes a while."""
     period = closing.find_period(month)

@@ -32,7 +32,7 @@ LOOK_BACK = timedelta(days=30)
 
 
 @routes.get("/admin/plans")
-@staff("channels.read")
+@staff("channels.view")
 def index() -> Response:
     found = session.scalars(sa.select(Plan).order_by(Plan.id.desc())).all()
     return render("admin/plans/index.html", plans=found, names=named(p.created_by for p in found))
@@ -48,7 +48,7 @@ def create() -> Response:
 
 
 @routes.get("/admin/plans/<int:plan_id>")
-@staff("channels.read")
+@staff("channels.view")
 def show(plan_id: int) -> Response:
     return _page(plans.find(plan_id))
 
@@ -134,7 +134,7 @@ def delete_rule(plan_id: int, rule_id: int) -> Response:
 
 
 @routes.get("/admin/plans/<int:plan_id>/simulation")
-@staff("channels.read")
+@staff("channels.view")
 def show_simulation(plan_id: int) -> Response:
     """What the plan would have meant for what was delivered in a period."""
     plan = plans.find(plan_id)

@@ -69,7 +69,7 @@ class Span:
 
 
 @routes.get("/admin/reports")
-@staff("books.read")
+@staff("books.view")
 def show() -> Response:
     span = Span.read()
     until = days.midnight(span.after)

@@ -67,12 +67,12 @@ LIST = Listing(
         Column(N_("开具时间"), lambda row: local(row[0].issued_at)),
         Column("SHA-256", lambda row: row[0].sha256),
     ),
-    export_permission="payouts.read",
+    export_permission="payouts.view",
 )
 
 
 @routes.get("/admin/settlements")
-@staff("payouts.read")
+@staff("payouts.view")
 def index() -> Response:
     found = (
         statements.issued()
@@ -87,7 +87,7 @@ def index() -> Response:
 
 
 @routes.get("/admin/settlements/<number>")
-@staff("payouts.read")
+@staff("payouts.view")
 def show(number: str) -> Response:
     issued = statements.find(number)
     content = statements.content_of(issued.statement)
@@ -105,13 +105,13 @@ def show(number: str) -> Response:
 
 
 @routes.get("/admin/settlements/<number>/pdf")
-@staff("payouts.read")
+@staff("payouts.view")
 def show_pdf(number: str) -> Response:
     return papers.pdf_file(statements.find(number))
 
 
 @routes.get("/admin/settlements/<number>/xlsx")
-@staff("payouts.read")
+@staff("payouts.view")
 def show_xlsx(number: str) -> Response:
     return papers.xlsx_file(statements.find(number))
 

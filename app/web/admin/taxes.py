@@ -27,7 +27,7 @@ EARLIEST_YEAR = 2019
 
 
 @routes.get("/admin/taxes")
-@staff("payouts.read")
+@staff("payouts.view")
 def index() -> Response:
     month = _month(request.args.get("month", ""))
     rows = tax_reports.rows(month, month)
@@ -64,7 +64,7 @@ def show_quarter_file(year: int, quarter: int) -> Response:
 
 
 @routes.get("/admin/taxes/payees/<uid>")
-@staff("payouts.read")
+@staff("payouts.view")
 def show(uid: str) -> Response:
     return _page(uid, Typed({}))
 

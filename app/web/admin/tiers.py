@@ -20,7 +20,7 @@ NEW = 0
 
 
 @routes.get("/admin/tiers")
-@staff("channels.read")
+@staff("channels.view")
 def index() -> Response:
     return _page()
 

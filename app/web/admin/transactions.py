@@ -48,7 +48,7 @@ LIST = Listing(
 
 
 @routes.get("/admin/ledger/transactions")
-@staff("books.read")
+@staff("books.view")
 def index() -> Response:
     return LIST.answer(
         sa.select(LedgerTransaction),
@@ -59,7 +59,7 @@ def index() -> Response:
 
 
 @routes.get("/admin/ledger/transactions/<int:transaction_id>")
-@staff("books.read")
+@staff("books.view")
 def show(transaction_id: int) -> Response:
     transaction = queries.find_transaction(transaction_id)
     others = [one for one in queries.about_the_same(transaction) if one.id != transaction_id]

@@ -61,12 +61,12 @@ LIST = Listing(
         Column(N_("申请时间"), lambda row: local(row[0].requested_at)),
         Column(N_("完成时间"), lambda row: local(row[0].settled_at)),
     ),
-    export_permission="payouts.read",
+    export_permission="payouts.view",
 )
 
 
 @routes.get("/admin/withdrawals")
-@staff("payouts.read")
+@staff("payouts.view")
 def index() -> Response:
     found = (
         sa.select(Withdrawal, Distributor, PayoutAccount)
@@ -77,7 +77,7 @@ def index() -> Response:
 
 
 @routes.get("/admin/withdrawals/<number>")
-@staff("payouts.read")
+@staff("payouts.view")
 def show(number: str) -> Response:
     return _page(queries.find(number))
 
