@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 
 from app import connect, create_app
 from app.core import keys, migrations
+from app.core.actors import acting_as
 from app.core.db import db, transaction
 from app.domain.catalog import preferences
 from app.settings import Settings
@@ -177,7 +178,8 @@ def app(
     wanted = settings(here, database_url)
     is_own = request.node.get_closest_marker("own_app")
     made = make_app(wanted) if is_own else apps.get(wanted)
-    with made.app_context():
+    # Whoever acted in the test before is not who acts in this one.
+    with made.app_context(), acting_as("system"):
         # The connections kept from the test before may have ended with its database.
         with contextlib.suppress(sa.exc.OperationalError):
             db.session.execute(sa.text("SELECT 1"))
