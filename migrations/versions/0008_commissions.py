@@ -38,7 +38,7 @@ def _keep_published_rules() -> None:
     """Let the database refuse any change to the rules of a plan that is no draft any more."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
-            "CREATE FUNCTION refuse_published_rule() RETURNS trigger LANGUAGE plpgsql AS $$"
+            "CREATE OR REPLACE FUNCTION refuse_published_rule() RETURNS trigger LANGUAGE plpgsql AS $$"
             " BEGIN"
             " IF EXISTS (SELECT 1 FROM commission_plans WHERE state <> 'draft'"
             " AND id IN (OLD.plan_id, NEW.plan_id)) THEN"
