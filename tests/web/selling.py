@@ -74,7 +74,7 @@ def payouts(buyer: Person) -> dict[str, Any]:
     """The holder has asked for one withdrawal, and another is in a batch for the bank."""
     holder = paying_out.equip(_distributor(buyer), payable=100_000)
     account = paying_out.add_account(holder, paying_out.BANK)
-    paying_out.approve(paying_out.ask(holder, 20_000, account))
+    paying = paying_out.approve(paying_out.ask(holder, 20_000, account)).number
     batch = paying_out.submit("bank_file")
     asked = paying_out.ask(holder, 30_000, account)
     return {
@@ -82,6 +82,7 @@ def payouts(buyer: Person) -> dict[str, Any]:
         "portal.payout_accounts.uid": account.uid,
         "admin.withdrawals.number": asked.number,
         "admin.payouts.number": batch.number,
+        "paying": paying,
         "method": "alipay",
     }
 

@@ -84,6 +84,7 @@ def create_publication(plan_id: int) -> Response:
 @staff("channels.manage", step_up=True)
 def create_two_levels(plan_id: int) -> Response:
     """Accept the text about two levels, as it was shown."""
+    plans.find(plan_id)
     if request.form.get("accepted") != "1":
         flash(_("请先勾选“我已阅读并接受”"), "bad")
         return _to(plan_id)
@@ -118,6 +119,7 @@ def show_rule(plan_id: int, rule_id: int) -> Response:
 @routes.post("/admin/plans/<int:plan_id>/rules/<int:rule_id>")
 @staff("channels.manage")
 def update_rule(plan_id: int, rule_id: int) -> Response:
+    plans.find_rule(plan_id, rule_id)
     typed = Typed(request.form)
     fields = _rule_fields(typed)
     status = _refused(typed, lambda: plans.change_rule(plan_id, rule_id, fields))

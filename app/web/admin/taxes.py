@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from app.core import audit, clock
 from app.core.db import session, transaction
-from app.core.errors import Refusal
+from app.core.errors import NotFound, Refusal
 from app.domain.catalog import preferences
 from app.domain.payouts import tax_profiles, tax_reports
 from app.domain.payouts.paper_models import TaxMode
@@ -23,7 +23,9 @@ from app.web.render import render
 routes = Blueprint("taxes", __name__)
 
 CSV = "text/csv; charset=utf-8"
-EARLIEST_YEAR = 2019
+# The tables of withholding begin with the first.
+EARLIEST_YEAR, LATEST_YEAR = 2019, 2100
+QUARTERS = (1, 2, 3, 4)
 
 
 @routes.get("/admin/taxes")
@@ -58,7 +60,7 @@ def show_year_file(year: int) -> Response:
 @staff("payouts.pay", step_up=True)
 def show_quarter_file(year: int, quarter: int) -> Response:
     """Payees' identity and income of a quarter (国务院令第810号): due in the month after it."""
-    first, last = tax_reports.quarter_months(_year(year), min(max(quarter, 1), 4))
+    first, last = tax_reports.quarter_months(_year(year), _quarter(quarter))
     rows = tax_reports.rows(first, last, only_paid=True)
     return _file(f"tax-{year}-Q{quarter}.csv", "tax.quarter", rows)
 
@@ -119,7 +121,15 @@ def _month(text: str) -> date:
 
 
 def _year(year: int) -> int:
-    return min(max(year, EARLIEST_YEAR), 9998)
+    if not EARLIEST_YEAR <= year <= LATEST_YEAR:
+        raise NotFound
+    return year
+
+
+def _quarter(quarter: int) -> int:
+    if quarter not in QUARTERS:
+        raise NotFound
+    return quarter
 
 
 def _file(name: str, action: str, rows: Sequence[Row]) -> Response:
