@@ -5,6 +5,7 @@ in the open, too. Which ones they are is in the batch's list, sealed; so a stole
 tell, and whoever steals codes steals canaries.
 """
 
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from app.core import keys
 from app.core.db import session
 from app.domain.vault import own_codes, storing
 from app.domain.vault.models import Batch, Code
-from app.domain.vault.rules import split_content
+from app.domain.vault.rules import Content, split_content
 from app.domain.vault.storing import NewCode, SealedCode
 
 PER_BATCH = 3
@@ -25,6 +26,8 @@ LEAST_CODES = 20
 # So many of the others are looked at to make one that looks like them.
 LOOKED_AT = 200
 TRIES = 20
+# Out of so many that none of a million real codes of the same supplier is hit by chance.
+LEAST_CHOICE = 10**12
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,9 @@ def make(
     position, steps = step
     here = sum(_step_of(uid, number, steps) == position for number in range(PER_BATCH))
     if like.are_own:
-        made = own_codes.generate(here) if here else []
-    else:
-        made = _imitations([code.text for code in codes], here)
-    return [
-        storing.new_code(split_content(text), case_sensitive=like.case_sensitive) for text in made
-    ]
+        texts = own_codes.generate(here) if here else []
+        return [storing.new_code(Content(text), case_sensitive=True) for text in texts]
+    return _imitations(codes, here, case_sensitive=like.case_sensitive)
 
 
 def enlist(batch_id: int, planted: Sequence[SealedCode]) -> None:
@@ -110,24 +110,34 @@ def _step_of(uid: str, number: int, steps: int) -> int:
     return int.from_bytes(keys.index("canary-step", f"{uid}:{number}")[:8], "big") % steps
 
 
-def _imitations(texts: Sequence[str], count: int) -> list[str]:
+def _imitations(codes: Sequence[NewCode], count: int, *, case_sensitive: bool) -> list[NewCode]:
     """So many that look like these and are none of them; fewer where that is not to be had."""
-    known = set(texts)
-    made: list[str] = []
+    known = {code.lookup for code in codes}
+    texts = [code.text for code in codes]
+    made: list[NewCode] = []
     for _ in range(TRIES * count):
         if len(made) == count:
             break
-        text = imitation(texts)
-        if text not in known:
-            known.add(text)
-            made.append(text)
+        content = split_content(imitation(texts))
+        code = storing.new_code(content, case_sensitive=case_sensitive) if content.code else None
+        if code is not None and code.lookup not in known:
+            known.add(code.lookup)
+            made.append(code)
     return made
 
 
 def imitation(texts: Sequence[str]) -> str:
     """A text that could be one of these: of one's length, and in each place a symbol that one of
-    that length has there. What all have in common, such as a prefix, stays."""
+    that length has there. What all have in common, such as a prefix, stays.
+
+    Empty where codes are so short or so much alike that it might be a real one.
+    """
     pattern = secrets.choice(texts)
     alike = [text for text in texts if len(text) == len(pattern)]
     some = [pattern, *(secrets.choice(alike) for _ in range(LOOKED_AT))]
-    return "".join(secrets.choice(symbols) for symbols in zip(*some, strict=True))
+    places = [sorted(set(symbols)) for symbols in zip(*some, strict=True)]
+    # The password says nothing about which code it is.
+    of_code = places[: len(split_content(pattern).code)]
+    if math.prod(map(len, of_code)) < LEAST_CHOICE:
+        return ""
+    return "".join(map(secrets.choice, places))

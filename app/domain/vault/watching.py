@@ -96,6 +96,7 @@ def seen_by(who: str, now: datetime) -> Seen:
     of_batches = (
         since(now - DAY)
         .with_only_columns(sa.func.count(Code.batch_id.distinct()))
+        .select_from(Reveal)
         .join(Code, Code.id == Reveal.code_id)
     )
     return Seen(
