@@ -12,14 +12,12 @@ IS_OPEN = sa.text("state = 'open'")
 def upgrade() -> None:
     with op.batch_alter_table("batches") as batch:
         batch.add_column(sa.Column("canaries_sealed", sa.LargeBinary(), nullable=True))
-        batch.add_column(sa.Column("shredded_at", sa.DateTime(timezone=True), nullable=True))
     _alarms()
 
 
 def downgrade() -> None:
     op.drop_table("leak_alarms")
     with op.batch_alter_table("batches") as batch:
-        batch.drop_column("shredded_at")
         batch.drop_column("canaries_sealed")
 
 

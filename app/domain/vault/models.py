@@ -51,8 +51,6 @@ class Batch(db.Model):
     is_generated: Mapped[bool] = mapped_column(default=False)
     # Which of its codes are canaries, sealed: see canaries.py. They are not among `code_count`.
     canaries_sealed: Mapped[bytes | None]
-    # Its data key was destroyed: none of its codes can be read again, by anybody.
-    shredded_at: Mapped[datetime | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
