@@ -9,6 +9,7 @@ from app.core import bell, db, keys, outbox
 from app.core.crypto import load_key_ring
 from app.domain.channels import terms
 from app.domain.ledger import service as ledger
+from app.domain.messages import alerts
 from app.domain.messages import service as messages
 from app.domain.recharges import providers as recharge_providers
 from app.providers import messages as senders
@@ -46,3 +47,4 @@ def connect(app: Flask) -> None:
     recharge_providers.connect(settings)
     senders.connect(settings)
     messages.connect(words.writer(app, settings.base_url))
+    alerts.connect(words.alert_writer(app, settings.base_url))

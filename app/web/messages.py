@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from app.core.errors import N_
+from app.domain.messages.alerts import AlertWriter
 from app.domain.messages.models import Kind
 from app.domain.messages.rules import Facts, Words, Writer
 from app.web.filters import money
@@ -48,6 +49,18 @@ def writer(app: Flask, base_url: str) -> Writer:
         if is_short:
             return Words(known["subject"], render("short.txt").strip(), "")
         return Words(known["subject"], render(f"{facts.kind}.txt"), render(f"{facts.kind}.html"))
+
+    return write
+
+
+def alert_writer(app: Flask, base_url: str) -> AlertWriter:
+    """What puts an alarm into words, with a link to the console of the shop at `base_url`."""
+
+    def write(alarm_id: int, language: str, shop: str) -> Words:
+        say = _Speech(language)
+        url = base_url + app.url_map.bind("").build("admin.alarms.show", {"alarm_id": alarm_id})
+        text = say(N_("可能有卡密泄漏，相关的已自动停止。请打开后台查看并处理：%(url)s"), url=url)
+        return Words(say(N_("%(shop)s：泄漏警报"), shop=shop), text, "")
 
     return write
 

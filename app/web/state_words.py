@@ -50,6 +50,10 @@ LOOKS: dict[str, dict[str, Look]] = {
         "frozen": Look(N_("已冻结"), "wait", "snowflake"),
         "void": Look(N_("已作废"), "neutral", "ban"),
     },
+    "alarm": {
+        "open": Look(N_("待处理"), "bad"),
+        "closed": Look(N_("已关闭"), "neutral", "check"),
+    },
     "batch": {
         "importing": Look(N_("导入中"), "info", "loader-circle"),
         "open": Look(N_("可售"), "good"),

@@ -34,7 +34,9 @@ from app.domain.recharges.models import Recharge, StatementRow
 from app.domain.redemptions import links as redeem_links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
+from app.domain.vault import alarms
 from app.domain.vault import queries as vault
+from app.domain.vault.alarm_models import AlarmKind
 from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
@@ -129,6 +131,7 @@ def furnish(app: Flask) -> House:
         "batch_id": session.scalars(
             sa.select(Batch.id).where(Batch.product_id == product.id)
         ).one(),
+        "alarm_id": transaction(lambda: an_alarm(product)),
         "row_id": transaction(dead_job),
         "digest": drawn.digest,
         "name": "css/shop.css",
@@ -141,6 +144,13 @@ def furnish(app: Flask) -> House:
         "admin.imports.uid": imports.upload(product, "AAAA-BBBB-0001\nAAAA-BBBB-0002\n").uid,
     }
     return made
+
+
+def an_alarm(product: Product) -> int:
+    """That a canary of the product's batch was typed; the batch still sells for other tests."""
+    batch_id = session.scalars(sa.select(Batch.id).where(Batch.product_id == product.id)).one()
+    touch = alarms.Touch("typed", "203.0.113.0/24")
+    return alarms.raise_alarm(AlarmKind.CANARY, f"batch:{batch_id}", touch, batch_id).id
 
 
 def sign_everybody_in(house: House, buyer: Person) -> None:

@@ -6,7 +6,7 @@ from app.core import clock
 from app.core.crashpoints import crashpoint
 from app.core.db import session, transaction
 from app.core.outbox import Unit
-from app.domain.messages import queries, service
+from app.domain.messages import alerts, queries, service
 from app.domain.messages.models import Kind
 from app.domain.orders.models import OrderLine
 
@@ -50,6 +50,14 @@ def expiring(order_line_id: int) -> Unit | None:
         return None
     _, at = end
     return _tell(Kind.EXPIRING, order_line_id) if at <= clock.now() else lambda: at
+
+
+def alarm(alarm_id: int) -> None:
+    """Tell the owners of an alarm. Whom a crash keeps it from sees it in the console."""
+    letters = transaction(partial(alerts.begin, alarm_id))
+    session.rollback()
+    for sender, message in letters:
+        alerts.send(sender, message)
 
 
 def _tell(kind: Kind, subject_id: int) -> Unit | None:

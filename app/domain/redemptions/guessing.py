@@ -10,7 +10,8 @@ from app.core.db import transaction
 from app.domain.accounts import throttling
 from app.domain.redemptions import service
 from app.domain.redemptions.answers import Unusable
-from app.domain.vault import own_codes
+from app.domain.vault import alarms, own_codes
+from app.domain.vault.alarms import Touch
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ def read(text: str, guesser: Guesser) -> int:
         if no.answer.slug == "code-malformed" and own_codes.has_our_shape(text):
             # A slip in one of ours: its check symbols say so, and teach a guesser nothing.
             transaction(lambda: throttling.succeeded(guards))
+        watch(text, Touch("typed", guesser.network))
         raise
     transaction(lambda: throttling.succeeded(guards))
     return code_id
+
+
+def watch(text: str, touch: Touch) -> None:
+    """Raise the alarm if what was typed and is none of ours is a canary; in a unit of its own,
+    because the caller's comes to nothing."""
+    transaction(lambda: alarms.notice_typed(text, touch))

@@ -14,6 +14,7 @@ from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import StateChange, can_move, move
 from app.domain.catalog.models import Product
+from app.domain.vault import canaries
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
 from app.domain.vault.stock import IS_AVAILABLE
 
@@ -104,11 +105,13 @@ def lock_batch(batch_id: int) -> Batch:
 
 
 def count_codes(batch_ids: Sequence[int]) -> dict[int, dict[CodeState, int]]:
-    """How many codes of each batch are in each state; every state is there, 0 or not."""
+    """How many codes of each batch are in each state; every state is there, 0 or not. Canaries are
+    not counted."""
     counts = {batch_id: dict.fromkeys(CodeState, 0) for batch_id in batch_ids}
+    decoys = canaries.of_batches(Batch.id.in_(batch_ids))
     rows = session.execute(
         sa.select(Code.batch_id, Code.state, sa.func.count())
-        .where(Code.batch_id.in_(batch_ids))
+        .where(Code.batch_id.in_(batch_ids), Code.id.not_in(decoys))
         .group_by(Code.batch_id, Code.state)
     )
     for batch_id, state, count in rows:

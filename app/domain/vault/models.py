@@ -49,6 +49,8 @@ class Batch(db.Model):
     # How many codes were ever put in: the audit compares this with the codes that are there.
     code_count: Mapped[int] = mapped_column(default=0)
     is_generated: Mapped[bool] = mapped_column(default=False)
+    # Which of its codes are canaries, sealed: see canaries.py. They are not among `code_count`.
+    canaries_sealed: Mapped[bytes | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 

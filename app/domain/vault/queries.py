@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from app.core import db
 from app.core.db import session
+from app.domain.vault import canaries
 from app.domain.vault.models import Batch, Code, CodeState
 from app.domain.vault.stock import IS_AVAILABLE, SELLABLE_BATCHES
 
@@ -16,7 +17,11 @@ LIVE = (CodeState.SOLD, CodeState.EXHAUSTED)
 _CODES = db.table_of(Code)
 _PICK = (
     sa.select(_CODES.c.id)
-    .where(_CODES.c.batch_id == sa.bindparam("batch"), IS_AVAILABLE)
+    .where(
+        _CODES.c.batch_id == sa.bindparam("batch"),
+        IS_AVAILABLE,
+        _CODES.c.id.not_in(sa.bindparam("canaries", expanding=True)),
+    )
     .order_by(_CODES.c.id)
     .limit(sa.bindparam("wanted"))
     .with_for_update(skip_locked=True)
@@ -48,8 +53,13 @@ def reserve(order_line_id: int, product_id: int, quantity: int, today: date) -> 
     """
     taken = 0
     batches = db.execute(SELLABLE_BATCHES, {"product": product_id, "today": today})
-    for batch_id in batches.scalars().all():
-        wanted = {"batch": batch_id, "wanted": quantity - taken, "line": order_line_id}
+    for batch_id, uid, sealed in batches.all():
+        wanted = {
+            "batch": batch_id,
+            "wanted": quantity - taken,
+            "line": order_line_id,
+            "canaries": canaries.ids_of(uid, sealed),
+        }
         taken += db.execute(_TAKE, wanted).rowcount
         if taken == quantity:
             break

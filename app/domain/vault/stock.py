@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from app.core.db import session
 from app.domain.catalog.models import Product
+from app.domain.vault import canaries
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
 
 # Nobody decides by more than this; a higher figure reads "more than".
@@ -27,9 +28,10 @@ def sells(today: date | sa.BindParameter[date]) -> sa.ColumnElement[bool]:
     )
 
 
-# Ids of the batches of `product` that sell on the day `today`: first what expires first.
+# The batches of `product` that sell on the day `today`, first what expires first: the id of each,
+# and what its list of canaries is sealed to and in.
 SELLABLE_BATCHES = (
-    sa.select(Batch.id)
+    sa.select(Batch.id, Batch.uid, Batch.canaries_sealed)
     .where(Batch.product_id == sa.bindparam("product"), sells(sa.bindparam("today", type_=sa.Date)))
     .order_by(Batch.expires_on.asc().nulls_last(), Batch.id)
 )
@@ -41,10 +43,11 @@ def stock_of(product_ids: Sequence[int], today: date, cap: int = CAP) -> dict[in
     Counting stops at `cap` + 1, which reads "more than `cap`": so a million codes on the shelf
     cost no more than a hundred.
     """
+    decoys = canaries.of_batches(sa.and_(Batch.product_id.in_(product_ids), sells(today)))
     shelf = (
         sa.select(Code.id)
         .join(Batch, Batch.id == Code.batch_id)
-        .where(Batch.product_id == Product.id, sells(today), IS_AVAILABLE)
+        .where(Batch.product_id == Product.id, sells(today), IS_AVAILABLE, Code.id.not_in(decoys))
         .correlate(Product)
         .limit(cap + 1)
         .subquery()

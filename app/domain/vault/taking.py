@@ -19,7 +19,7 @@ from app.core.errors import N_
 from app.core.keys import KeysMissing
 from app.core.states import move
 from app.domain.catalog.models import Product
-from app.domain.vault import batches, generating, storing
+from app.domain.vault import batches, canaries, generating, storing
 from app.domain.vault.importing import chunk_context, lock_import
 from app.domain.vault.models import (
     Batch,
@@ -144,7 +144,10 @@ def _take(import_id: int, step: Step, coming: Preparation | None) -> None:
         return
     assert import_.batch_id is not None
     lines = step.lines
-    known = _store_new(import_.batch_id, step.sealed, coming)
+    planted = _canaries(import_, step)
+    known = _store_new(import_.batch_id, step.sealed + planted, coming)
+    canaries.enlist(import_.batch_id, planted)
+    known = {code.lookup: known[code.lookup] for code in lines.codes if code.lookup in known}
     doubles = lines.doubles + list(_doubles(import_.batch_id, lines, known))
     _write_down(import_id, lines.faulty + doubles)
     import_.chunks_done += 1
@@ -157,6 +160,15 @@ def _take(import_id: int, step: Step, coming: Preparation | None) -> None:
             ImportChunk.import_id == import_id, ImportChunk.position == step.position
         )
     )
+
+
+def _canaries(import_: Import, step: Step) -> list[SealedCode]:
+    steps = import_.chunk_count or -(-import_.line_count // generating.PER_STEP)
+    product = session.get_one(Product, import_.product_id)
+    is_own = import_.chunk_count == 0
+    like = canaries.Likeness(is_own, is_own or product.codes_case_sensitive)
+    made = canaries.make(import_.uid, (step.position, steps), step.lines.codes, like)
+    return storing.seal(session.get_one(Batch, import_.batch_id), made) if made else []
 
 
 def _store_new(

@@ -9,7 +9,7 @@ from app.core.db import once, session
 from app.core.errors import N_, Conflict
 from app.core.outbox import later
 from app.core.states import move
-from app.domain.vault import batches
+from app.domain.vault import batches, canaries
 from app.domain.vault.importing import drop_chunks, lock_import
 from app.domain.vault.models import Batch, BatchState, Code, CodeState, Import, ImportState, Reveal
 from app.domain.vault.stock import IS_AVAILABLE
@@ -47,7 +47,8 @@ def remove_some_codes(import_id: int) -> datetime | None:
     """One step of taking codes out: when to take the next, or None when none is left.
 
     A code that staff have looked at stays, void: the trail of who saw it must lead somewhere. So
-    does one that an order took while the batch was closing, once that order has let go of it.
+    does one that an order took while the batch was closing, once that order has let go of it, and a
+    canary, which may have been stolen before.
     """
     batch = batches.lock_batch(_batch_id(import_id))
     some = (
@@ -55,6 +56,7 @@ def remove_some_codes(import_id: int) -> datetime | None:
         .where(
             Code.batch_id == batch.id,
             IS_AVAILABLE,
+            Code.id.not_in(canaries.ids_of(batch.uid, batch.canaries_sealed)),
             ~sa.exists().where(Reveal.code_id == Code.id),
         )
         .limit(batches.CODES_PER_STEP)

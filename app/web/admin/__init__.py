@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from app.web.admin import (
+    alarms,
     attributions,
     audit,
     batches,
@@ -77,6 +78,7 @@ for part in (
     batches,
     imports,
     generations,
+    alarms,
     reveals,
     people,
     ledger,

@@ -7,6 +7,10 @@ from app.domain.accounts.models import Role
 from app.domain.accounts.rules import ROLE_WORDS
 
 ACTIONS = {
+    "alarm.close": N_("关闭泄漏警报"),
+    "alarm.raise": N_("泄漏警报"),
+    "alarm.recall": N_("召回泄漏批次没卖出的卡密"),
+    "alarms.export": N_("导出泄漏警报"),
     "attribution.correct": N_("更正订单归属"),
     "audit.export": N_("导出操作日志"),
     "batches.export": N_("导出批次"),
@@ -173,6 +177,8 @@ SUBJECTS = {
     "outbox": N_("后台任务"),
     "withdrawals": N_("提现"),
     "audit": N_("操作日志"),
+    "leak_alarms": N_("泄漏警报"),
+    "alarms": N_("泄漏警报"),
 }
 
 

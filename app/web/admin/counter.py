@@ -9,9 +9,10 @@ from flask_babel import gettext as _
 from app.core import clock, ids
 from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
-from app.domain.redemptions import passes, queries, service
+from app.domain.redemptions import guessing, passes, queries, service
 from app.domain.redemptions.answers import Unusable
-from app.web import rules_of_use
+from app.domain.vault.alarms import Touch
+from app.web import client, rules_of_use
 from app.web.access import staff
 from app.web.errors import words
 from app.web.render import render
@@ -37,6 +38,8 @@ def create() -> Response:
         code_id, step = passes.read(text) if passes.is_showing(text) else (service.read(text), None)
         service.standing(code_id)
     except Unusable as no:
+        session.rollback()
+        guessing.watch(text, Touch("counter", client.address()))
         return _box(text, rules_of_use.said(no.answer), no.status)
     except Refusal as refusal:
         return _box("", words(refusal), refusal.status)

@@ -8,7 +8,6 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import selectinload
 
 from app.core import clock
-from app.core.crypto import Secret
 from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
 from app.core.money import fen
@@ -27,7 +26,7 @@ from app.domain.recharges import queries as recharges
 from app.domain.redemptions import aftersales
 from app.domain.redemptions import queries as redemptions
 from app.domain.vault import queries as vault_queries
-from app.domain.vault import service as vault
+from app.domain.vault import watching
 from app.domain.vault.models import Code
 from app.domain.vault.rules import split_content
 from app.web import client, state_words
@@ -262,12 +261,8 @@ def create_reveal(number: str, code_id: int) -> Response:
     reason, ip = request.form.get("reason", ""), client.address()
     buyer = order.contact_index
 
-    def reveal() -> Secret:
-        code = session.get_one(Code, code_id)
-        return vault.reveal_to_staff(code, buyer, reason=reason, ip=ip)
-
     try:
-        secret = transaction(reveal)
+        secret = watching.reveal_to_staff(code_id, buyer, reason=reason, ip=ip)
     except Refusal as refusal:
         return _refused(order, refusal)
     return page(queries.find(number), revealed={code_id: split_content(secret.reveal())})

@@ -40,6 +40,7 @@ from app.domain.recharges.models import (
     StatementRowState,
 )
 from app.domain.vault import stock
+from app.domain.vault.alarm_models import Alarm, AlarmState
 from app.providers import payments
 
 FRESH_FOR = 5.0
@@ -194,6 +195,7 @@ def _counts() -> dict[str, int]:
             ChannelStatementRow.state == ChannelRowState.DIFFERS
         )
     )
+    counts["alarms"] = _count(sa.select(Alarm.id).where(Alarm.state == AlarmState.OPEN))
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
     return counts
@@ -212,6 +214,7 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
     applications_url = url_for("admin.distributors.index", state=DistributorState.APPLIED)
     jobs_url = url_for("admin.health.show")
     review_url = url_for("admin.recharges.index", needs="review")
+    alarms_url = url_for("admin.alarms.index", state=AlarmState.OPEN)
     contradiction_url = url_for("admin.recharges.index", needs="contradiction")
     return [
         *of_orders,
@@ -253,6 +256,7 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
             ),
         ),
         ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
+        ("alarms.view", Task(_("泄漏警报"), counts["alarms"], alarms_url, "bad")),
         ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
     ]
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app.core import clock, keys
 from app.core.db import Base, session, transaction
 from app.domain.catalog.models import Product
-from app.domain.vault import importing
+from app.domain.vault import canaries, importing
 from app.domain.vault.batches import BatchDetails
 from app.domain.vault.importing import Upload
 from app.domain.vault.models import Batch, Code, Import, RefusedLine
@@ -54,10 +54,14 @@ def batch_of(import_: Import) -> Batch:
 
 
 def texts(import_: Import) -> list[str]:
-    """The codes of the import's batch in plain text, opened as a sale would open them."""
+    """The codes of the import's batch in plain text, opened as a sale would open them; without its
+    canaries."""
     batch = batch_of(import_)
     key = keys.by_id(batch.data_key_id)
-    codes = session.scalars(sa.select(Code).where(Code.batch_id == batch.id))
+    decoys = canaries.ids_of(batch.uid, batch.canaries_sealed)
+    codes = session.scalars(
+        sa.select(Code).where(Code.batch_id == batch.id, Code.id.not_in(decoys))
+    )
     return sorted(
         key.open(code.sealed, unsold_context(batch.uid, code.uid)).decode() for code in codes
     )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.crypto import DataKey, Tampered
+from app.domain.vault import canaries
 from app.domain.vault.rules import (
     Content,
     group_for_display,
@@ -201,3 +202,12 @@ def test_the_hyphens_that_look_like_one_are_all_known() -> None:
     assert len(hyphens) == 6
     for hyphen in hyphens:
         assert normalise(f"A{hyphen}B", case_sensitive=True) == "AB"
+
+
+@given(st.lists(st.text("ABC-09", min_size=20, max_size=22), min_size=9, max_size=30))
+def test_an_imitation_has_in_each_place_what_others_have_there(texts: list[str]) -> None:
+    made = canaries.imitation(texts)
+
+    alike = [text for text in texts if len(text) == len(made)]
+    assert alike or not made
+    assert all(symbol in {text[at] for text in alike} for at, symbol in enumerate(made))

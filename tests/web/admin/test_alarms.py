@@ -1,0 +1,82 @@
+"""An alarm in the console: what it says, whom it concerns, and what is done about it at once."""
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from app.core.db import session, transaction
+from app.domain.accounts.models import Role
+from app.domain.vault import canaries, own_codes, watching
+from app.domain.vault.models import Batch, BatchState, Code, CodeState
+from tests import factories, people
+from tests.web.visitors import Visitor, location, words
+
+pytestmark = [
+    pytest.mark.usefixtures("audited"),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+]
+
+
+def with_canary() -> tuple[Batch, str]:
+    """A batch of five, of which one has been sold, with a canary besides; and that canary."""
+    product = factories.make_product(codes=0, name="点数卡")
+    canary = own_codes.generate(1)[0]
+
+    def make() -> Batch:
+        batch = factories.add_batch(
+            product, [*own_codes.generate(5), canary], name="七月到货", is_generated=True
+        )
+        session.refresh(batch)
+        planted = session.scalars(sa.select(Code.id).where(Code.last_four == canary[-4:])).one()
+        canaries.add(batch, [planted])
+        return batch
+
+    batch = transaction(make)
+    factories.buy(product, phone="13812345678")
+    return batch, canary
+
+
+def test_a_thief_who_types_a_canary_starts_it_and_the_owner_ends_it(
+    app: Flask, owner: Visitor, guest: Visitor
+) -> None:
+    batch, canary = with_canary()
+
+    said = words(guest.post("/redeem", {"code": canary}))
+    assert said == words(guest.post("/redeem", {"code": canary}))
+
+    assert "泄漏警报 1" in words(owner.get("/admin/"))
+    assert "七月到货" in words(owner.get("/admin/alarms?state=open"))
+    url = "/admin/alarms/1"
+    page = words(owner.get(url))
+    for part in ("诱饵卡密被使用", "已停止出售", "138****5678", "没卖出 4", "次数 2"):
+        assert part in page, page
+    session.rollback()
+    session.expire_all()
+    assert session.get_one(Batch, batch.id).state == BatchState.FROZEN
+
+    assert location(owner.post(f"{url}/recall", {"reason": "怀疑被抄走"})) == url
+    factories.work()
+    session.expire_all()
+    voided = session.scalars(sa.select(Code.id).where(Code.state == CodeState.VOID)).all()
+    assert len(voided) == 5
+    assert location(owner.post(f"{url}/closing", {"reason": "已经换新"})) == url
+    assert "已关闭" in words(owner.get(url))
+    owner.post(f"{url}/closing", {"reason": "再关一次"})
+    assert "已经处理过" in words(owner.get(url))
+
+
+def test_a_member_of_staff_who_is_stopped_hears_why(
+    app: Flask, owner: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MOST_AN_HOUR", 1)
+    monkeypatch.setattr(watching, "MOST_A_NIGHT_HOUR", 1)
+    order = factories.buy(factories.make_product())
+    code_id = session.scalars(sa.select(Code.id).where(Code.sold_at.is_not(None))).one()
+    support = Visitor(app, people.make(Role.SUPPORT))
+    url = f"/admin/orders/{order.number}/codes/{code_id}/reveal"
+
+    assert support.post(url, {"reason": "买家说打不开"}).status_code == 200
+    stopped = support.post(url, {"reason": "买家说打不开"})
+
+    assert stopped.status_code == 409 and "已暂停你的查看权限" in words(stopped)
+    assert "店员查看异常多" in words(owner.get("/admin/alarms/1"))
