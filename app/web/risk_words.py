@@ -1,4 +1,4 @@
-"""What rules and their comparisons are called: a rule as a sentence, with the values that were seen."""
+"""A rule as a sentence, and what each of its comparisons saw, in the reader's words."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ IN_MONEY = ("amount", "sum", "max")
 
 @dataclass(frozen=True)
 class Told:
-    """A rule that was judged: its sentence, what each comparison saw, and whether it only watches."""
+    """A rule that was judged: its sentence, what each comparison saw, its mode."""
 
     sentence: str
     seen: list[tuple[str, str]]
