@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from app.core.errors import N_
 from app.domain.risk import conditions
-from app.domain.risk.conditions import Comparison, Condition, Question
+from app.domain.risk.conditions import Comparison, Question
 from app.domain.risk.models import Label
 
 KEYS = {
@@ -63,14 +63,6 @@ class Told:
     sentence: str
     seen: list[tuple[str, str]]
     mode: str
-
-
-def sentence(condition: Condition) -> str:
-    """A condition in the reader's words."""
-    if isinstance(condition, Comparison):
-        return _comparison(condition)
-    between = _("，并且") if condition.needs_all else _("，或者")
-    return between.join(sentence(part) for part in condition.parts)
 
 
 def trial(kept: Mapping[str, Any]) -> Told:
