@@ -11,7 +11,7 @@ from app.core import clock, db
 
 
 class Checkpoint(StrEnum):
-    """Where risk is asked; see docs/risk.md."""
+    """Where risk is asked."""
 
     CHECKOUT = "checkout"
     PAID = "paid"
@@ -62,8 +62,8 @@ class RiskEvent(db.Model):
                 "kind",
                 key.value,
                 "at",
-                postgresql_where=sa.text(f"{key.value} IS NOT NULL"),
-                sqlite_where=sa.text(f"{key.value} IS NOT NULL"),
+                postgresql_where=sa.column(key.value).is_not(None),
+                sqlite_where=sa.column(key.value).is_not(None),
             )
             for key in Key
         ),
