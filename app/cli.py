@@ -21,6 +21,7 @@ from app import invariants
 from app.core import keys, migrations
 from app.core.actors import act_as
 from app.core.db import session, transaction
+from app.domain.risk import pack as risk_rules
 from app.settings import Settings
 
 console = Console()
@@ -39,6 +40,7 @@ def init() -> None:
     settings = _settings()
     migrations.upgrade()
     transaction(keys.ensure_shop_keys)
+    transaction(risk_rules.install)
     console.print(f"Database ready: {_shown_url(settings.database_url)}", soft_wrap=True)
     console.print(f"Secrets: {settings.data_dir}/shop.env", soft_wrap=True)
     if not settings.master_keys:

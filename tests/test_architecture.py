@@ -14,7 +14,17 @@ FILES = sorted(APP.rglob("*.py"))
 
 # A package may import those before it; upwards only by later("dotted.name", ids).
 DOMAIN = (
-    *("accounts", "catalog", "ledger", "vault", "pricing", "orders", "redemptions", "recharges"),
+    *(
+        "accounts",
+        "catalog",
+        "risk",
+        "ledger",
+        "vault",
+        "pricing",
+        "orders",
+        "redemptions",
+        "recharges",
+    ),
     *("channels", "payouts"),
     "messages",
 )

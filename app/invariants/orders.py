@@ -55,7 +55,10 @@ def held_codes_have_live_orders(_full: bool) -> tuple[int, int]:
         .where(
             Code.state == CodeState.RESERVED,
             Order.state.not_in(
-                [OrderState.PENDING, OrderState.CLOSING, OrderState.PAID, OrderState.FULFILLING]
+                [
+                    *(OrderState.PENDING, OrderState.CLOSING, OrderState.PAID),
+                    *(OrderState.HELD, OrderState.FULFILLING),
+                ]
             ),
         )
     )

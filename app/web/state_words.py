@@ -23,10 +23,17 @@ LOOKS: dict[str, dict[str, Look]] = {
         "expired": Look(N_("已过期"), "neutral", "clock"),
         "cancelled": Look(N_("已取消"), "neutral", "x"),
         "paid": Look(N_("已付款"), "info", "circle-check"),
+        "held": Look(N_("审核中"), "wait", "shield-check"),
         "fulfilling": Look(N_("发货中"), "info", "package"),
         "delivered": Look(N_("已发货"), "good"),
         "refunding": Look(N_("退款中"), "wait", "undo-2"),
         "refunded": Look(N_("已退款"), "neutral", "undo-2"),
+    },
+    "risk_case": {
+        "open": Look(N_("待审核"), "wait"),
+        "in_review": Look(N_("正在看"), "info", "eye"),
+        "approved": Look(N_("已放行"), "good"),
+        "rejected": Look(N_("已拒绝"), "neutral", "ban"),
     },
     "payment": {
         "pending": Look(N_("待支付"), "wait"),

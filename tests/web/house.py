@@ -34,6 +34,9 @@ from app.domain.recharges.models import Recharge, StatementRow
 from app.domain.redemptions import links as redeem_links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
+from app.domain.risk import cases, pack
+from app.domain.risk import engine as risk
+from app.domain.risk.models import Rule, RuleMode
 from app.domain.vault import alarms
 from app.domain.vault import queries as vault
 from app.domain.vault.alarm_models import AlarmKind
@@ -141,6 +144,7 @@ def furnish(app: Flask) -> House:
         "shop.categories.slug": category.slug,
         "account.invitation.token": member.token.reveal(),
         "admin.people.uid": member.person.uid,
+        "admin.cases.uid": held_case(),
         "admin.imports.uid": imports.upload(product, "AAAA-BBBB-0001\nAAAA-BBBB-0002\n").uid,
     }
     return made
@@ -184,6 +188,19 @@ def add_orders(house: House, product: Product, buyer: Person) -> None:
         "code_id": vault.codes_of([line.id])[0].id,
         "shop.orders.token": placed.token,
     }
+
+
+def held_case() -> str:
+    """A paid order that is held for a person; its case. The rules are off again afterwards."""
+    transaction(pack.install)
+    risk.forget()
+    product = factories.make_product(codes=1, price=60_000)
+    placed = factories.place(product)
+    assert placed.payment is not None
+    factories.settle(placed.payment)
+    transaction(lambda: session.execute(sa.update(Rule).values(state=RuleMode.OFF)))
+    risk.forget()
+    return cases.queue()[0].uid
 
 
 def add_pass(house: House, buyer: Person) -> None:

@@ -88,6 +88,20 @@ def deliver(order_id: int) -> Unit:
     return unit
 
 
+def release(order_id: int) -> Unit:
+    """Deliver a held order that a person let go."""
+
+    def unit() -> None:
+        settling.release(queries.lock(order_id), today())
+
+    return unit
+
+
+def send_back(order_id: int) -> Unit:
+    """Send the money of a held order back that a person refused."""
+    return partial(refunding.send_back, order_id, "order not accepted")
+
+
 def return_suspense(payment_id: int) -> Unit:
     """Send money that no order could take back to where it came from."""
 

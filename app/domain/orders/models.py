@@ -18,6 +18,8 @@ class OrderState(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     PAID = "paid"
+    # Paid, and not delivered before a person has looked (risk).
+    HELD = "held"
     FULFILLING = "fulfilling"
     DELIVERED = "delivered"
     REFUNDING = "refunding"
@@ -53,7 +55,8 @@ class Order(db.Model):
         OrderState.CLOSING: {OrderState.EXPIRED, OrderState.CANCELLED, OrderState.PAID},
         OrderState.EXPIRED: {OrderState.PAID},
         OrderState.CANCELLED: {OrderState.PAID},
-        OrderState.PAID: {OrderState.FULFILLING, OrderState.REFUNDING},
+        OrderState.PAID: {OrderState.FULFILLING, OrderState.HELD, OrderState.REFUNDING},
+        OrderState.HELD: {OrderState.FULFILLING, OrderState.REFUNDING},
         OrderState.FULFILLING: {OrderState.DELIVERED, OrderState.REFUNDING},
         OrderState.DELIVERED: {OrderState.REFUNDING},
         OrderState.REFUNDING: {OrderState.REFUNDED, OrderState.DELIVERED, OrderState.FULFILLING},

@@ -18,10 +18,11 @@ from app.domain.catalog.models import (
     ProductState,
 )
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.orders import queries
+from app.domain.orders import queries, screening
 from app.domain.orders.models import Order, OrderLine, OrderState, Payment, PaymentState
 from app.domain.orders.rules import QUERY_AFTER
 from app.domain.pricing.rules import Item, Quote, quote
+from app.domain.risk.engine import Decided
 from app.domain.vault import service as vault
 
 
@@ -59,6 +60,8 @@ class Purchase:
     account: RechargeAccount | None = None
     # Whose balance it fills or is paid from, as on the order.
     balance_of: str = ""
+    # The browser it comes from, when risk is to be asked: from the shop's own pages.
+    browser: screening.Browser | None = None
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,33 @@ def place(purchase: Purchase, terms: Terms) -> Placed:
     priced = quote([item], product.currency)
     check_limits(product, purchase, product.max_per_order)
     check_hold_budget(purchase, terms.holds)
+    decided = _ask_risk(purchase, priced)
     token = ids.token()
     order = new_order(purchase, priced, token, now + terms.hold)
     line = new_line(order, product, item, purchase.account)
     session.add_all([order, line])
     session.flush()
+    if decided is not None:
+        screening.placed(order, decided)
     payment = add_payment(order, purchase.channel, now)
     if line.kind in CODED:
         vault.reserve(line.id, product.id, purchase.quantity, terms.today)
     return Placed(order, payment, token)
+
+
+def _ask_risk(purchase: Purchase, priced: Quote) -> Decided | None:
+    """What risk says to this purchase, when it is asked; raises screening.Stopped."""
+    if purchase.browser is None:
+        return None
+    return screening.checkout(
+        purchase.browser,
+        contact=purchase.contact,
+        person_id=purchase.person_id,
+        ip=purchase.ip,
+        network=purchase.network,
+        amount=priced.total,
+        quantity=purchase.quantity,
+    )
 
 
 def payment_to_make(order_id: int, channel: str) -> Payment:

@@ -45,6 +45,9 @@ def request_refund(order_id: int, line_id: int, amount: int, reason: str) -> Ref
     if len(reason.strip()) < 2:
         raise Refusal(N_("请写明退款原因"), field="reason")
     order = queries.lock(order_id)
+    if order.state == OrderState.HELD:
+        # A part of it sent back would let the rest go on, unlooked at.
+        raise Conflict(N_("这个订单在等待审核，请在审核单里放行或退款"))
     line = _line(order, line_id)
     if line.kind == ProductKind.RECHARGE and line.delivered_at is None:
         raise Conflict(N_("充值还没有结果。请先在充值记录里处理，失败会自动退款"))
@@ -57,6 +60,17 @@ def request_refund(order_id: int, line_id: int, amount: int, reason: str) -> Ref
         if line.kind != ProductKind.BALANCE:
             raise
         raise Conflict(N_("余额刚刚被用掉一部分，请按现在的余额再退")) from None
+
+
+def send_back(order_id: int, reason: str) -> None:
+    """A person has looked at a held order and refuses it: all of it goes back. Twice is once."""
+    order = queries.lock(order_id)
+    if order.state != OrderState.HELD:
+        return
+    for line in queries.lines_of(order.id):
+        left = refundable(line.amount, line.refunded)
+        if left:
+            _refund_line(order, line, left, reason)
 
 
 def refund_undeliverable(order_line_id: int, reason: str) -> Refund | None:

@@ -14,7 +14,7 @@ from app.core.db import session
 from app.core.states import move
 from app.domain.catalog.models import CODED, ProductKind
 from app.domain.ledger import service as ledger
-from app.domain.orders import attributed, queries, telling
+from app.domain.orders import attributed, queries, screening, telling
 from app.domain.orders.models import (
     Order,
     OrderLine,
@@ -127,8 +127,9 @@ def _take(order: Order, payment: Payment, today: date, now: datetime) -> Verdict
         {holds_money_of(order, payment): payment.received, "deferred": -payment.received},
         currency=order.currency,
     )
-    deliver_or_ask_again(order, today)
-    if order.state != OrderState.DELIVERED:
+    if not screening.holds(order, payment):
+        deliver_or_ask_again(order, today)
+    if order.state not in (OrderState.DELIVERED, OrderState.HELD):
         telling.paid(order)
         attributed.changed(order, "paid", payment.id)
     return Verdict.PAID
@@ -179,6 +180,13 @@ def deliver_or_ask_again(order: Order, today: date) -> None:
         session.refresh(order)
         audit.record("order.undelivered", "orders", order.id, reason=str(obstacle))
         outbox.later("app.domain.orders.jobs.deliver", order.id, key=f"deliver:{order.id}")
+
+
+def release(order: Order, today: date) -> None:
+    """A person has looked at a held order and lets it go. Saying so twice delivers once."""
+    if order.state == OrderState.HELD:
+        move(order, OrderState.FULFILLING)
+        deliver_or_ask_again(order, today)
 
 
 def deliver(order: Order, today: date) -> None:

@@ -29,6 +29,7 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         (
             Place(N_("订单"), "receipt-text", "admin.orders.index", "orders.view"),
             Place(N_("商品"), "shopping-bag", "admin.products.index", "products.view"),
+            Place(N_("风险审核"), "shield-check", "admin.cases.index", "risk.view"),
             Place(N_("柜台核销"), "scan-line", "admin.counter.show", "passes.use"),
         ),
     ),

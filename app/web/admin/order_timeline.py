@@ -26,6 +26,7 @@ TITLES = {
     ("orders", "expired"): N_("订单过期，库存已放回"),
     ("orders", "cancelled"): N_("订单已取消，库存已放回"),
     ("orders", "paid"): N_("订单已付款"),
+    ("orders", "held"): N_("暂缓发货，等待审核"),
     ("orders", "fulfilling"): N_("开始发货"),
     ("orders", "delivered"): N_("已发货"),
     ("orders", "refunding"): N_("开始退款"),

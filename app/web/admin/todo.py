@@ -39,6 +39,7 @@ from app.domain.recharges.models import (
     StatementRow,
     StatementRowState,
 )
+from app.domain.risk import cases
 from app.domain.vault import stock
 from app.domain.vault.alarm_models import Alarm, AlarmState
 from app.providers import payments
@@ -183,6 +184,7 @@ def _counts() -> dict[str, int]:
     counts["applications"] = _count(
         sa.select(Distributor.id).where(Distributor.state == DistributorState.APPLIED)
     )
+    counts["cases"] = cases.count_open()
     counts["withdrawals"] = _withdrawals(WithdrawalState.REQUESTED)
     counts["payouts"] = _withdrawals(WithdrawalState.APPROVED)
     counts["returned"] = _withdrawals(WithdrawalState.RETURNED)
@@ -240,6 +242,10 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
                 url_for("admin.statements.index"),
                 "wait",
             ),
+        ),
+        (
+            "risk.review",
+            Task(_("等待审核的订单"), counts["cases"], url_for("admin.cases.index"), "bad"),
         ),
         (
             "channels.manage",

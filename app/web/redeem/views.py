@@ -4,8 +4,6 @@ The code that was opened is kept in the visit (a signed cookie holds its id), so
 an address without any secret, and the back button and a second tab lead to the same.
 """
 
-import secrets
-
 from flask import Blueprint, Response, redirect, request, url_for
 from flask import session as visit
 from flask_babel import gettext as _
@@ -20,7 +18,8 @@ from app.domain.orders.models import Order
 from app.domain.redemptions import answers, guessing, links, service
 from app.domain.redemptions.answers import Answer, Unusable
 from app.domain.redemptions.models import Way
-from app.web import client, limits, rules_of_use
+from app.domain.risk.models import Checkpoint
+from app.web import captcha, client, limits, rules_of_use
 from app.web.access import public
 from app.web.errors import words
 from app.web.render import render
@@ -30,7 +29,6 @@ routes = Blueprint("redeem", __name__)
 
 OPENED = "redeeming"
 REDEEMED = "redeemed"
-DEVICE = "device"
 
 
 @routes.get("/redeem")
@@ -46,10 +44,14 @@ def show() -> Response:
 def create() -> Response:
     """Read a typed code: its page, or what is wrong with it."""
     text = request.form.get("code", "")[:200]
+    browser = captcha.browser()
     try:
-        code_id = guessing.read(text, _guesser())
+        code_id = guessing.read(text, _guesser(browser))
     except Unusable as no:
         return _box(text, no.answer, no.status)
+    except guessing.CaptchaNeeded as needed:
+        asked = captcha.ask(Checkpoint.REDEEM, browser)
+        return _box(text, to_prove=asked, error=words(needed), status=needed.status)
     except Refusal as refusal:
         return _box(text, error=words(refusal), status=refusal.status)
     return _open(code_id, Way.TYPED)
@@ -170,7 +172,12 @@ def _to_box() -> Response:
 
 
 def _box(
-    typed: str = "", answer: Answer | None = None, status: int = 200, *, error: str = ""
+    typed: str = "",
+    answer: Answer | None = None,
+    status: int = 200,
+    *,
+    error: str = "",
+    to_prove: captcha.Captcha | None = None,
 ) -> Response:
     if answer is not None:
         error = rules_of_use.why_not(answer)
@@ -179,17 +186,20 @@ def _box(
         status=status,
         typed=typed,
         error=error,
+        to_prove=to_prove,
         advice=rules_of_use.advice(answer) if answer else "",
     )
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _guesser() -> guessing.Guesser:
+def _guesser(browser: str) -> guessing.Guesser:
     return guessing.Guesser(
         network=client.network(client.address()),
-        device=visit.setdefault(DEVICE, secrets.token_hex(8)),
+        device=browser,
         person_id=current_user.id if current_user.is_authenticated else None,
+        address=client.address(),
+        proof=captcha.brought(),
     )
 
 

@@ -17,13 +17,15 @@ from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import Product, ProductKind
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.channels import attribution
-from app.domain.orders import closing, placing, queries, service
+from app.domain.orders import closing, placing, queries, screening, service
 from app.domain.orders.models import Order, Payment
+from app.domain.risk import engine
+from app.domain.risk.models import Checkpoint
 from app.domain.vault import service as vault
 from app.domain.vault.models import Code
 from app.domain.vault.rules import split_content
 from app.providers import payments
-from app.web import client, limits
+from app.web import captcha, client, limits
 from app.web.access import public
 from app.web.errors import words
 from app.web.shop import channels, in_hand, lookup, products, referral
@@ -46,16 +48,21 @@ def create() -> Response:
         account=request.form.get("account", "").strip()[:200],
         referral_code=request.form.get("referral_code", "").strip()[:100],
     )
+    browser = screening.Browser(captcha.browser(), captcha.brought())
     try:
         account = _account(product, form)
         if account is not None and account.value != request.form.get("confirmed"):
             # A typing slip here is money gone: she reads it once more, large, before she pays.
             form.to_confirm = account
             return products.page(product, form)
-        purchase = _purchase(product, form, account)
+        purchase = _purchase(product, form, account, browser)
         placed = _place(purchase)
     except Refusal as refusal:
         session.rollback()
+        if isinstance(refusal, screening.Stopped):
+            _keep(refusal.decided)
+        if isinstance(refusal, screening.CaptchaNeeded) or browser.proof is not None:
+            form.to_prove = captcha.ask(Checkpoint.CHECKOUT, browser.device)
         form.errors = {refusal.field: words(refusal)}
         return products.page(catalog.find_public(product.slug), form, refusal.status)
     return in_hand.put(to_channel(placed.order, placed.payment), placed.order.number)
@@ -172,6 +179,11 @@ def _place(purchase: placing.Purchase) -> placing.Placed:
     return transaction(place)
 
 
+def _keep(decided: engine.Decided) -> None:
+    """Why an order was stopped outlasts the unit that it was stopped in."""
+    transaction(lambda: engine.keep(decided))
+
+
 def _account(product: Product, form: products.CheckoutForm) -> RechargeAccount | None:
     """Whose account is recharged; raises Refusal for what is none."""
     if product.kind != ProductKind.RECHARGE or product.account_format is None:
@@ -183,7 +195,10 @@ def _account(product: Product, form: products.CheckoutForm) -> RechargeAccount |
 
 
 def _purchase(
-    product: Product, form: products.CheckoutForm, account: RechargeAccount | None
+    product: Product,
+    form: products.CheckoutForm,
+    account: RechargeAccount | None,
+    browser: screening.Browser,
 ) -> placing.Purchase:
     if len(form.checkout_key) < 16:
         raise Refusal(N_("这个页面放得太久了，请刷新后重试"))
@@ -202,6 +217,7 @@ def _purchase(
         language=str(get_locale() or "zh"),
         in_hand=tuple(in_hand.numbers()),
         account=account,
+        browser=browser,
     )
 
 

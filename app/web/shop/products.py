@@ -11,6 +11,7 @@ from app.domain.catalog.recharge_accounts import LABELS, RechargeAccount
 from app.domain.channels import attribution
 from app.domain.redemptions import policies
 from app.web.access import public
+from app.web.captcha import Captcha
 from app.web.render import render
 from app.web.rules_of_use import sentences
 from app.web.shop import channels, page_cache, shelf
@@ -34,6 +35,8 @@ class CheckoutForm:
     referral_code: str = ""
     # What she is asked to read once more before it is paid for.
     to_confirm: RechargeAccount | None = None
+    # What her browser has to do first, when risk asks for it.
+    to_prove: Captcha | None = None
     errors: dict[str, str] = field(default_factory=dict)
 
 

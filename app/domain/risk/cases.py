@@ -1,0 +1,133 @@
+"""What waits for a person: a paid order that is held until somebody lets it go or sends it back."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app.core import audit, clock, ids
+from app.core.actors import actor
+from app.core.db import require_transaction, session
+from app.core.errors import N_, Conflict, NotFound, Refusal
+from app.core.outbox import later
+from app.core.states import move
+from app.domain.risk import lists
+from app.domain.risk.models import Case, CaseState, Decision, Key, Label, ListKind
+
+# Within this somebody has looked: a buyer who has paid waits for it (field-notes §4).
+LOOKED_AT_WITHIN = timedelta(minutes=30)
+NOTE_LENGTH = 500
+TRUST_DAYS = 30
+BLOCK_DAYS = 90
+OPEN = (CaseState.OPEN, CaseState.IN_REVIEW)
+# What is worth knowing somebody again by. An address is shared by many, so it is not listed along.
+LISTED_WITH_A_CASE = (Key.CONTACT, Key.DEVICE, Key.ACCOUNT, Key.PAYER)
+
+
+def open_case(order_id: int, decision: Decision) -> Case:
+    """Ask for a person. Within the unit that holds the order."""
+    require_transaction()
+    now = clock.now()
+    case = Case(
+        uid=ids.number(now, 7),
+        order_id=order_id,
+        decision_id=decision.id,
+        opened_at=now,
+        due_at=now + LOOKED_AT_WITHIN,
+    )
+    session.add(case)
+    session.flush()
+    return case
+
+
+def take(uid: str) -> None:
+    """Somebody is looking at it; raises Conflict when it is closed."""
+    case = _lock_open(uid)
+    case.assignee = actor()
+    if case.state == CaseState.OPEN:
+        move(case, CaseState.IN_REVIEW)
+
+
+def approve(uid: str, label: Label, note: str, *, trust: bool) -> None:
+    """Let the order go; with `trust` its buyer is trusted for a while. Raises Refusal, Conflict."""
+    case = _close(uid, CaseState.APPROVED, label, note)
+    if trust:
+        _list(case, ListKind.TRUST, TRUST_DAYS)
+    later("app.domain.orders.jobs.release", case.order_id, key=f"release:{case.order_id}")
+
+
+def reject(uid: str, label: Label, note: str, *, block: bool) -> None:
+    """Send the money back; with `block` its buyer is blocked. Raises Refusal, Conflict."""
+    case = _close(uid, CaseState.REJECTED, label, note)
+    if block:
+        _list(case, ListKind.BLOCK, BLOCK_DAYS)
+    later("app.domain.orders.jobs.send_back", case.order_id, key=f"send-back:{case.order_id}")
+
+
+def find(uid: str) -> Case:
+    """A case by its number; raises NotFound."""
+    case = session.scalar(sa.select(Case).where(Case.uid == uid))
+    if case is None:
+        raise NotFound
+    return case
+
+
+def of_order(order_id: int) -> Case | None:
+    return session.scalar(sa.select(Case).where(Case.order_id == order_id))
+
+
+def queue(*, closed: bool = False, most: int = 200) -> list[Case]:
+    """The open cases, the most urgent first; or those that were closed, the latest first."""
+    wanted = sa.select(Case).limit(most)
+    if closed:
+        wanted = wanted.where(Case.state.not_in(OPEN)).order_by(Case.closed_at.desc())
+    else:
+        wanted = wanted.where(Case.state.in_(OPEN)).order_by(Case.due_at, Case.id)
+    return list(session.scalars(wanted))
+
+
+def count_open() -> int:
+    """How many wait for somebody."""
+    return (
+        session.scalar(sa.select(sa.func.count()).select_from(Case).where(Case.state.in_(OPEN)))
+        or 0
+    )
+
+
+def _lock_open(uid: str) -> Case:
+    require_transaction()
+    case = session.scalar(
+        sa.select(Case)
+        .where(Case.uid == uid)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if case is None:
+        raise NotFound
+    if case.state not in OPEN:
+        raise Conflict(N_("这个审核单刚刚已经处理过了"))
+    return case
+
+
+def _close(uid: str, to: CaseState, label: Label, note: str) -> Case:
+    case = _lock_open(uid)
+    if len(note) > NOTE_LENGTH:
+        raise Refusal(N_("备注最多 %(most)s 个字"), field="note", most=NOTE_LENGTH)
+    case.label = label
+    case.note = note.strip()
+    case.closed_at = clock.now()
+    case.closed_by = actor()
+    move(case, to)
+    audit.record(f"risk.{to.value}", "orders", case.order_id, reason=case.note, label=label.value)
+    return case
+
+
+def _list(case: Case, kind: ListKind, days: int) -> None:
+    """Put what its buyer is known by on a list; what stands there already stays as it is."""
+    decision = session.get_one(Decision, case.decision_id)
+    for key in LISTED_WITH_A_CASE:
+        known = decision.keys.get(key.value)
+        if not known:
+            continue
+        value = lists.known_as(key, bytes.fromhex(known), case.uid)
+        if not lists.is_listed(kind, value):
+            lists.add(kind, value, case.uid, days, source="case")

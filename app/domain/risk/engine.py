@@ -1,0 +1,329 @@
+"""Risk is asked here: `decide` looks, `keep` writes down, and the caller carries it out.
+
+Every rule of the checkpoint is judged, whatever the others say; the most severe of what is true is
+done. The answer is kept with all that it was made of, in the unit that it lets go, or, when it
+stops the unit, in one of its own (`keep`).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from app.core import clock, ids
+from app.core.db import after_commit, require_transaction, savepoint, session
+from app.domain.risk import conditions, counters, lists, proofs, restrictions
+from app.domain.risk.conditions import Compared, Condition, Known, Question
+from app.domain.risk.models import Action, Checkpoint, Decision, Key, Rule, RuleMode
+from app.domain.risk.proofs import Proof
+from app.domain.risk.restrictions import Standing
+from app.domain.risk.rules import LASTING, SEVERITY, Trial, combine, is_chosen
+
+log = structlog.get_logger()
+
+# Long enough that a decision need not read the rules, short enough that a switch works at once.
+FRESH_FOR = 2.0
+# When a rule cannot be judged (what it says cannot be read), the others still decide. What is done
+# besides is decided here, for each checkpoint: let go, or let a person look, from this amount on.
+FAIL_OPEN = None
+FAILURE_MODES: dict[Checkpoint, int | None] = {
+    Checkpoint.CHECKOUT: FAIL_OPEN,
+    Checkpoint.REDEEM: FAIL_OPEN,
+    Checkpoint.PAID: 50_000,
+}
+
+Fact = Callable[[], int | None]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is asked about. `facts` are looked up only when a rule wants one."""
+
+    checkpoint: Checkpoint
+    whose: Mapping[Key, bytes]
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    order_id: int | None = None
+    # In the open, for the lists of networks and of domains alone.
+    address: str = ""
+    email_domain: str = ""
+    # What the form brought, and the browser it was given to.
+    proof: Proof | None = None
+    browser: str = ""
+
+    @property
+    def whom(self) -> str:
+        """Who is rolled out to: the steadiest key there is."""
+        steady = (Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.NETWORK, Key.IP)
+        return next((self.whose[key].hex() for key in steady if key in self.whose), "")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The answer: what is to be done now, until when, and the row that says why."""
+
+    action: Action
+    row: Decision
+    until: datetime | None = None
+    new: tuple[restrictions.New, ...] = ()
+    listed: lists.Listed = field(default_factory=lists.Listed)
+
+    @property
+    def lets_go(self) -> bool:
+        return self.action in (Action.ALLOW, Action.HOLD)
+
+
+@dataclass(frozen=True)
+class LiveRule:
+    """A rule as it is judged; `condition` is None when what it says cannot be read."""
+
+    slug: str
+    mode: RuleMode
+    condition: Condition | None
+    action: Action
+    score: int
+    minutes: int
+    on_key: Key | None
+    rollout: int
+    expires_at: datetime | None
+    version: int
+
+
+_rules: dict[Checkpoint, list[LiveRule]] = {}
+_read_at = -FRESH_FOR
+
+
+def forget() -> None:
+    """Read the rules anew: after a change, or when another database is opened."""
+    global _read_at  # noqa: PLW0603  one copy of the rules a process, like the preferences
+    _read_at = -FRESH_FOR
+
+
+def changed() -> None:
+    """The rules were changed in this unit: this process reads them anew once it is committed."""
+    after_commit(forget)
+
+
+def decide(situation: Situation) -> Decided:
+    """What to do. Within the unit that it is about; takes up a proof that was asked for.
+
+    When the database will not answer, the checkpoint's failure mode does, and the row says so: risk
+    must never be why an honest buyer's money or order is lost.
+    """
+    require_transaction()
+    try:
+        with savepoint():
+            return _decide(situation)
+    except DBAPIError as error:
+        log.error("risk.failed", checkpoint=situation.checkpoint.value, kind=type(error).__name__)
+        failed_as = _failure_mode(situation)
+        return Decided(failed_as, _row(situation, failed_as, failed_as=failed_as.value))
+
+
+def _decide(situation: Situation) -> Decided:
+    counters.serialise(situation.whose)
+    now = clock.now()
+    live = [rule for rule in _live_rules(situation.checkpoint) if _looks(rule, situation, now)]
+    listed = lists.look_up(situation.whose, situation.address, situation.email_domain, now)
+    known = _known(live, situation, listed, now)
+    judged = [_judge(rule, known) for rule in live]
+    outcome = combine(
+        situation.checkpoint,
+        [trial for trial, _ in judged],
+        trusted=listed.trusted,
+        blocked=listed.blocked,
+    )
+    failed_as = _failure_mode(situation) if _has_unjudged(judged) else None
+    standing = restrictions.standing(
+        situation.checkpoint, situation.whose, known.get("quantity"), now
+    )
+    new = tuple(_new_restrictions(live, judged, outcome.action, situation, now))
+    action, until = _strongest(outcome.action, standing, new, is_trusted=listed.trusted)
+    if failed_as is not None and action == Action.ALLOW:
+        action = failed_as
+    proved = action == Action.CAPTCHA and _proves(situation)
+    row = _row(
+        situation,
+        Action.ALLOW if proved else action,
+        score=outcome.score,
+        trusted=listed.trusted,
+        failed_as=failed_as.value if failed_as else "",
+        inputs=_inputs(known, proved=proved, standing=standing, listed=listed),
+        trials=[
+            _as_json(rule, trial, seen) for rule, (trial, seen) in zip(live, judged, strict=True)
+        ],
+    )
+    return Decided(row.action, row, until, new, listed)
+
+
+def keep(decided: Decided) -> None:
+    """Write the answer down, with what follows from it. In a unit of its own when it says no."""
+    require_transaction()
+    session.add(decided.row)
+    restrictions.put(decided.new, decided.row.uid)
+    lists.count_hits(decided.listed.entry_ids)
+    session.flush()
+
+
+def has_rules(checkpoint: Checkpoint) -> bool:
+    """Whether anything is judged at a checkpoint at all."""
+    return bool(_live_rules(checkpoint))
+
+
+def _live_rules(checkpoint: Checkpoint) -> list[LiveRule]:
+    global _read_at  # noqa: PLW0603
+    if time.monotonic() - _read_at >= FRESH_FOR:
+        _rules.clear()
+        for row in session.scalars(sa.select(Rule).where(Rule.state != RuleMode.OFF)):
+            _rules.setdefault(row.checkpoint, []).append(_live(row))
+        _read_at = time.monotonic()
+    return sorted(_rules.get(checkpoint, []), key=lambda rule: rule.slug)
+
+
+def _live(row: Rule) -> LiveRule:
+    try:
+        condition = conditions.parse(row.condition)
+    except conditions.BadCondition as fault:
+        log.error("risk.bad_rule", rule=row.slug, version=row.version, fault=str(fault))
+        condition = None
+    return LiveRule(
+        *(row.slug, row.state, condition, row.action, row.score, row.minutes, row.on_key),
+        *(row.rollout, row.expires_at, row.version),
+    )
+
+
+def _looks(rule: LiveRule, situation: Situation, now: datetime) -> bool:
+    is_over = rule.expires_at is not None and rule.expires_at <= now
+    return not is_over and is_chosen(rule.slug, situation.whom, rule.rollout)
+
+
+def _known(
+    live: list[LiveRule], situation: Situation, listed: lists.Listed, now: datetime
+) -> Known:
+    """Every value that a rule wants to know, asked for once."""
+    wanted = [
+        one.subject
+        for rule in live
+        if rule.condition is not None
+        for one in conditions.comparisons(rule.condition)
+    ]
+    asked = [subject for subject in dict.fromkeys(wanted) if isinstance(subject, Question)]
+    known: dict[str | Question, int | None] = {}
+    known.update(counters.count(asked, situation.whose, now).items())
+    facts = dict(situation.facts) | {"watched": lambda: int(listed.watched)}
+    # How many are wanted is told anyway: a limit that stands asks for it.
+    names = {subject for subject in wanted if isinstance(subject, str)} | {"quantity"}
+    known |= {name: facts[name]() for name in sorted(names) if name in facts}
+    return known
+
+
+def _judge(rule: LiveRule, known: Known) -> tuple[Trial, list[Compared] | None]:
+    """A rule's truth and what was compared; None for one that cannot be read."""
+    if rule.condition is None:
+        return Trial(rule.slug, rule.mode, False, rule.action, rule.score), None
+    is_true, seen = conditions.judge(rule.condition, known)
+    return Trial(rule.slug, rule.mode, is_true, rule.action, rule.score), seen
+
+
+def _has_unjudged(judged: list[tuple[Trial, list[Compared] | None]]) -> bool:
+    """Whether a rule that is on could not be judged."""
+    return any(seen is None and trial.mode == RuleMode.ON for trial, seen in judged)
+
+
+def _failure_mode(situation: Situation) -> Action:
+    """What is done here when it is not known what to do."""
+    from_amount = FAILURE_MODES[situation.checkpoint]
+    amount = situation.facts["amount"]() if "amount" in situation.facts else None
+    if from_amount is None or amount is None or amount < from_amount:
+        return Action.ALLOW
+    return Action.HOLD
+
+
+def _row(situation: Situation, action: Action, **values: Any) -> Decision:
+    """The answer as it is kept; `values` are what it was made of."""
+    now = clock.now()
+    made_of = {"score": 0, "trusted": False, "inputs": {}, "trials": []} | values
+    return Decision(
+        uid=ids.number(now, 7),
+        checkpoint=situation.checkpoint,
+        at=now,
+        action=action,
+        order_id=situation.order_id,
+        keys={key.value: value.hex() for key, value in situation.whose.items()},
+        **made_of,
+    )
+
+
+def _new_restrictions(
+    live: list[LiveRule],
+    judged: list[tuple[Trial, list[Compared] | None]],
+    action: Action,
+    situation: Situation,
+    now: datetime,
+) -> list[restrictions.New]:
+    """What the rules that decided put on somebody, each with its end."""
+    return [
+        restrictions.New(
+            action,
+            situation.checkpoint,
+            rule.on_key,
+            situation.whose[rule.on_key],
+            now + timedelta(minutes=rule.minutes),
+            rule.slug,
+        )
+        for rule, (trial, _) in zip(live, judged, strict=True)
+        if trial.counts
+        and trial.action == action
+        and action in LASTING
+        and rule.on_key is not None
+        and rule.on_key in situation.whose
+    ]
+
+
+def _strongest(
+    action: Action, standing: Standing, new: tuple[restrictions.New, ...], *, is_trusted: bool
+) -> tuple[Action, datetime | None]:
+    """What is asked for now or was put on somebody before, whichever is more; and until when."""
+    if standing.action == Action.BLOCK or (standing.action == Action.LIMIT and not is_trusted):
+        strongest = max(action, standing.action, key=SEVERITY.index)
+        return strongest, max([standing.until, *(one.until for one in new)])
+    return action, max((one.until for one in new), default=None)
+
+
+def _proves(situation: Situation) -> bool:
+    network = situation.whose.get(Key.NETWORK)
+    return situation.proof is not None and proofs.spend(
+        situation.proof, situation.checkpoint, situation.browser, network
+    )
+
+
+def _inputs(
+    known: Known, *, proved: bool, standing: Standing, listed: lists.Listed
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {name: value for name, value in known.items() if isinstance(name, str)}
+    facts["proved"] = proved
+    facts["restricted_by"] = standing.rule_slug
+    facts["blocked"] = listed.blocked
+    return facts
+
+
+def _as_json(rule: LiveRule, trial: Trial, seen: list[Compared] | None) -> dict[str, Any]:
+    """A rule as it was judged, to be explained for as long as the decision is kept."""
+    return {
+        "rule": rule.slug,
+        "version": rule.version,
+        "mode": rule.mode.value,
+        "true": trial.is_true,
+        "action": rule.action.value,
+        "score": rule.score,
+        "compared": None
+        if seen is None
+        else [
+            conditions.as_json(one.comparison) | {"value": one.value, "true": one.is_true}
+            for one in seen
+        ],
+    }

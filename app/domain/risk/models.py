@@ -1,0 +1,295 @@
+"""What risk remembers: what happened, by what it is counted; rules, decisions, what follows."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core import clock, db
+
+
+class Checkpoint(StrEnum):
+    """Where risk is asked."""
+
+    CHECKOUT = "checkout"
+    PAID = "paid"
+    REDEEM = "redeem"
+
+
+class EventKind(StrEnum):
+    """What happened, and is counted."""
+
+    PLACED = "placed"
+    PAID = "paid"
+    WRONG_CODE = "wrong_code"
+
+
+class Key(StrEnum):
+    """What somebody is known by; `network` is what one person can hop within (client.network)."""
+
+    IP = "ip"
+    NETWORK = "network"
+    DEVICE = "device"
+    CONTACT = "contact"
+    ACCOUNT = "account"
+    PAYER = "payer"
+
+
+class Action(StrEnum):
+    """What is done, from the mildest to the most severe: the order is `rules.SEVERITY`."""
+
+    ALLOW = "allow"
+    CAPTCHA = "captcha"
+    LIMIT = "limit"
+    HOLD = "hold"
+    BLOCK = "block"
+
+
+class RiskEvent(db.Model):
+    """One thing that happened; counters count these and nothing else.
+
+    The keys are keyed hashes (`events.hashed`): they find the same again and can be read by nobody.
+    `amount` is in minor units of the shop's currency. Never updated; old ones are removed.
+    """
+
+    __tablename__ = "risk_events"
+    __table_args__ = (
+        *(
+            sa.Index(
+                f"ix_risk_events_{key.value}",
+                "kind",
+                key.value,
+                "at",
+                postgresql_where=sa.column(key.value).is_not(None),
+                sqlite_where=sa.column(key.value).is_not(None),
+            )
+            for key in Key
+        ),
+        sa.Index("ix_risk_events_order", "order_id"),
+    )
+
+    id: Mapped[db.PrimaryKey]
+    kind: Mapped[EventKind]
+    at: Mapped[datetime] = mapped_column(index=True)
+    ip: Mapped[bytes | None]
+    network: Mapped[bytes | None]
+    device: Mapped[bytes | None]
+    contact: Mapped[bytes | None]
+    account: Mapped[bytes | None]
+    payer: Mapped[bytes | None]
+    order_id: Mapped[int | None]
+    amount: Mapped[int] = mapped_column(default=0)
+
+
+class RuleMode(StrEnum):
+    """`shadow`: judged and written down, and nothing is done about it."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ON = "on"
+
+
+class Rule(db.Model):
+    """A rule as it holds now. What it said before stands in its versions."""
+
+    __tablename__ = "risk_rules"
+    __table_args__ = (
+        sa.CheckConstraint("rollout BETWEEN 0 AND 100", name="rollout_percent"),
+        sa.CheckConstraint("score BETWEEN -100 AND 100", name="score_bounded"),
+    )
+
+    MOVES: ClassVar = {
+        RuleMode.OFF: {RuleMode.SHADOW, RuleMode.ON},
+        RuleMode.SHADOW: {RuleMode.OFF, RuleMode.ON},
+        RuleMode.ON: {RuleMode.OFF, RuleMode.SHADOW},
+    }
+
+    id: Mapped[db.PrimaryKey]
+    slug: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[RuleMode] = mapped_column(default=RuleMode.SHADOW)
+    checkpoint: Mapped[Checkpoint]
+    # The condition tree as `conditions.parse` reads it.
+    condition: Mapped[dict[str, Any]]
+    action: Mapped[Action]
+    score: Mapped[int] = mapped_column(default=0)
+    # For how long a limit or a block holds, and which key it is put on.
+    minutes: Mapped[int] = mapped_column(default=0)
+    on_key: Mapped[Key | None]
+    # Of how many in a hundred it is true at all: chosen by a stable hash.
+    rollout: Mapped[int] = mapped_column(default=100)
+    expires_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class RuleVersion(db.Model):
+    """What a rule said from a moment on, and who wanted it so. Never updated."""
+
+    __tablename__ = "risk_rule_versions"
+    __table_args__ = (sa.UniqueConstraint("rule_id", "version"),)
+
+    id: Mapped[db.PrimaryKey]
+    rule_id: Mapped[int] = mapped_column(sa.ForeignKey(Rule.id))
+    version: Mapped[int]
+    content: Mapped[dict[str, Any]]
+    author: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ListKind(StrEnum):
+    """What a list does to whom it names: nothing mild, everything, or only a mark."""
+
+    TRUST = "trust"
+    BLOCK = "block"
+    WATCH = "watch"
+
+
+class Subject(StrEnum):
+    """What a list names."""
+
+    ADDRESS = "address"
+    DEVICE = "device"
+    CONTACT = "contact"
+    EMAIL_DOMAIN = "email_domain"
+    PAYER = "payer"
+    ACCOUNT = "account"
+
+
+class ListEntry(db.Model):
+    """Somebody on a list. What is personal is found by `value_hash`, and shown masked."""
+
+    __tablename__ = "risk_list_entries"
+    __table_args__ = (
+        sa.Index(
+            "uq_risk_list_entries_live",
+            "subject",
+            "value_hash",
+            "list",
+            unique=True,
+            postgresql_where=sa.text("removed_at IS NULL"),
+            sqlite_where=sa.text("removed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[db.PrimaryKey]
+    list: Mapped[ListKind]
+    subject: Mapped[Subject]
+    value_hash: Mapped[bytes]
+    shown: Mapped[str]
+    reason: Mapped[str]
+    # Who or what put it there: "staff", "case".
+    source: Mapped[str]
+    added_by: Mapped[str]
+    added_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+    hits: Mapped[int] = mapped_column(default=0)
+
+
+class Decision(db.Model):
+    """One answer of `engine.decide`, with everything it was made of. Never updated.
+
+    `inputs` are the facts; `trials` each rule's truth with the values that were compared; `keys`
+    the hashed keys, by which decisions about the same somebody are found.
+    """
+
+    __tablename__ = "risk_decisions"
+    __table_args__ = (sa.Index("ix_risk_decisions_order", "order_id"),)
+
+    id: Mapped[db.PrimaryKey]
+    uid: Mapped[str] = mapped_column(unique=True)
+    checkpoint: Mapped[Checkpoint]
+    at: Mapped[datetime] = mapped_column(index=True)
+    action: Mapped[Action] = mapped_column(index=True)
+    # The sum of the scores of what was true, 0 to 100.
+    score: Mapped[int]
+    trusted: Mapped[bool]
+    # Not empty when the answer is that of the failure mode.
+    failed_as: Mapped[str] = mapped_column(default="")
+    order_id: Mapped[int | None]
+    inputs: Mapped[dict[str, Any]]
+    keys: Mapped[dict[str, Any]]
+    trials: Mapped[list[Any]]
+
+
+class Restriction(db.Model):
+    """Something that somebody may not do for a time: it ends by itself, or is lifted before."""
+
+    __tablename__ = "risk_restrictions"
+    __table_args__ = (
+        sa.Index("ix_risk_restrictions_whose", "key_hash", "until"),
+        sa.CheckConstraint("until > since", name="ends_after_it_began"),
+    )
+
+    id: Mapped[db.PrimaryKey]
+    action: Mapped[Action]
+    checkpoint: Mapped[Checkpoint]
+    key: Mapped[Key]
+    key_hash: Mapped[bytes]
+    since: Mapped[datetime]
+    until: Mapped[datetime] = mapped_column(index=True)
+    rule_slug: Mapped[str]
+    decision_uid: Mapped[str]
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str] = mapped_column(default="")
+    lifted_because: Mapped[str] = mapped_column(default="")
+
+
+class CaseState(StrEnum):
+    OPEN = "open"
+    IN_REVIEW = "in_review"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class Label(StrEnum):
+    """What it turned out to be: what rules are measured against."""
+
+    FRAUD = "fraud"
+    ABUSE = "abuse"
+    FALSE_POSITIVE = "false_positive"
+    UNCLEAR = "unclear"
+
+
+class Case(db.Model):
+    """A paid order that a person has to look at before it is delivered."""
+
+    __tablename__ = "risk_cases"
+    __table_args__ = (
+        sa.CheckConstraint(
+            "(state IN ('approved', 'rejected')) = (label IS NOT NULL)", name="closed_with_label"
+        ),
+    )
+
+    MOVES: ClassVar = {
+        CaseState.OPEN: {CaseState.IN_REVIEW, CaseState.APPROVED, CaseState.REJECTED},
+        CaseState.IN_REVIEW: {CaseState.OPEN, CaseState.APPROVED, CaseState.REJECTED},
+        CaseState.APPROVED: set(),
+        CaseState.REJECTED: set(),
+    }
+
+    id: Mapped[db.PrimaryKey]
+    uid: Mapped[str] = mapped_column(unique=True)
+    order_id: Mapped[int] = mapped_column(unique=True)
+    decision_id: Mapped[int] = mapped_column(sa.ForeignKey(Decision.id))
+    state: Mapped[CaseState] = mapped_column(default=CaseState.OPEN, index=True)
+    label: Mapped[Label | None]
+    note: Mapped[str] = mapped_column(default="")
+    assignee: Mapped[str] = mapped_column(default="")
+    opened_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str] = mapped_column(default="")
+
+
+class SpentProof(db.Model):
+    """A solved captcha that was used: it opens nothing a second time."""
+
+    __tablename__ = "risk_spent_proofs"
+
+    id: Mapped[db.PrimaryKey]
+    nonce: Mapped[bytes] = mapped_column(unique=True)
+    # Whom a proof by waiting was for: one network waits for one at a time.
+    waited_by: Mapped[bytes | None] = mapped_column(index=True)
+    at: Mapped[datetime] = mapped_column(index=True)

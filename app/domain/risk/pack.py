@@ -1,0 +1,176 @@
+"""The rules a shop begins with: the three of the brief switched on, the others watching only.
+
+Numbers R1 to R20 are those of `field-notes.md` §4. What a shop changed stays as it changed it:
+installing again adds what is new and touches nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.core.db import require_transaction, session
+from app.domain.risk.models import Action, Checkpoint, Key, Rule, RuleMode
+from app.domain.risk.rule_changes import write_version
+
+DAY = 24 * 60
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A rule as it is delivered. `minutes` and `on_key` for what it puts on somebody."""
+
+    slug: str
+    checkpoint: Checkpoint
+    condition: dict[str, Any]
+    action: Action
+    mode: RuleMode = RuleMode.SHADOW
+    minutes: int = 0
+    on_key: Key | None = None
+    score: int = 0
+
+
+def _count(
+    function: str, kind: str, by: str, minutes: int, at_least: int, of: str = ""
+) -> dict[str, Any]:
+    asked = {function: kind, "by": by, "minutes": minutes, "at_least": at_least}
+    return asked | ({"of": of} if of else {})
+
+
+PACK = (
+    # R1. An office or a dormitory behind one address orders five things in ten minutes on a good
+    # day, and then only has to let a machine work for a second.
+    Preset(
+        "many_orders_captcha",
+        Checkpoint.CHECKOUT,
+        _count("count", "placed", "ip", 10, 5),
+        Action.CAPTCHA,
+        RuleMode.ON,
+    ),
+    # Ten that nobody paid are no crowd of buyers.
+    Preset(
+        "many_orders_limit",
+        Checkpoint.CHECKOUT,
+        _count("unpaid", "placed", "ip", 10, 10),
+        Action.LIMIT,
+        RuleMode.ON,
+        minutes=60,
+        on_key=Key.IP,
+    ),
+    # R6, R7. A guest's account is as old as her first order with this contact.
+    Preset(
+        "new_account_high_value",
+        Checkpoint.PAID,
+        {"all": [{"fact": "account_age", "below": 24}, {"fact": "amount", "at_least": 50_000}]},
+        Action.HOLD,
+        RuleMode.ON,
+    ),
+    # R3. By whichever is known of the guesser, so that giving up the cookie gains nothing.
+    Preset(
+        "wrong_codes_captcha",
+        Checkpoint.REDEEM,
+        {
+            "any": [
+                _count("count", "wrong_code", "device", 10, 5),
+                _count("count", "wrong_code", "account", 10, 5),
+                _count("count", "wrong_code", "network", 10, 5),
+            ]
+        },
+        Action.CAPTCHA,
+        RuleMode.ON,
+    ),
+    *(
+        Preset(
+            f"wrong_codes_lock_{key.value}",
+            Checkpoint.REDEEM,
+            _count("count", "wrong_code", key.value, 60, 20),
+            Action.BLOCK,
+            RuleMode.ON,
+            minutes=60,
+            on_key=key,
+        )
+        for key in (Key.DEVICE, Key.ACCOUNT, Key.IP)
+    ),
+    # R2. One actor sits on stock that others want to buy.
+    Preset(
+        "hoarding_device",
+        Checkpoint.CHECKOUT,
+        _count("unpaid", "placed", "device", 60, 5),
+        Action.LIMIT,
+        minutes=60,
+        on_key=Key.DEVICE,
+    ),
+    Preset(
+        "hoarding_network",
+        Checkpoint.CHECKOUT,
+        _count("unpaid", "placed", "network", 60, 30),
+        Action.CAPTCHA,
+    ),
+    # One browser, many names: what a coupon crew looks like from here.
+    Preset(
+        "one_device_many_contacts",
+        Checkpoint.CHECKOUT,
+        _count("distinct", "placed", "device", DAY, 4, "contact"),
+        Action.CAPTCHA,
+        score=20,
+    ),
+    # One name from everywhere: an address a bot hops away from.
+    Preset(
+        "one_contact_many_networks",
+        Checkpoint.CHECKOUT,
+        _count("distinct", "placed", "contact", 60, 4, "network"),
+        Action.CAPTCHA,
+        score=20,
+    ),
+    # R15. A payer who buys by the dozen is a reseller, or a stolen account being emptied.
+    Preset(
+        "payer_many_orders",
+        Checkpoint.PAID,
+        _count("count", "paid", "payer", 60, 10),
+        Action.HOLD,
+    ),
+    Preset(
+        "payer_many_contacts",
+        Checkpoint.PAID,
+        _count("distinct", "paid", "payer", DAY, 3, "contact"),
+        Action.HOLD,
+    ),
+    # R6. Much more than this buyer has ever paid is told by the amount; at night nobody looks.
+    Preset(
+        "night_high_value",
+        Checkpoint.PAID,
+        {"all": [{"fact": "hour", "below": 6}, {"fact": "amount", "at_least": 30_000}]},
+        Action.HOLD,
+        score=30,
+    ),
+    Preset(
+        "much_money_in_a_day",
+        Checkpoint.PAID,
+        _count("sum", "paid", "contact", DAY, 500_000),
+        Action.HOLD,
+    ),
+    # R20. Somebody who is watched is looked at.
+    Preset("watched", Checkpoint.PAID, {"fact": "watched", "at_least": 1}, Action.HOLD),
+)
+
+
+def install() -> int:
+    """Add the rules that are not there yet; how many those were."""
+    require_transaction()
+    there = set(session.scalars(sa.select(Rule.slug)))
+    missing = [preset for preset in PACK if preset.slug not in there]
+    for preset in missing:
+        rule = Rule(
+            slug=preset.slug,
+            state=preset.mode,
+            checkpoint=preset.checkpoint,
+            condition=preset.condition,
+            action=preset.action,
+            score=preset.score,
+            minutes=preset.minutes,
+            on_key=preset.on_key,
+        )
+        session.add(rule)
+        session.flush()
+        write_version(rule)
+    return len(missing)

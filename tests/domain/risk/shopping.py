@@ -1,0 +1,54 @@
+"""Plain functions that buy as the shop's pages do, with risk being asked."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app.core.db import session, transaction
+from app.domain.catalog.models import Product
+from app.domain.orders import placing, screening
+from app.domain.orders.placing import Placed
+from app.domain.risk import engine
+from app.domain.risk.models import Decision, RiskEvent
+from app.domain.risk.proofs import Proof
+from tests import factories
+
+IP, NETWORK = "203.0.113.7", "203.0.113.0/24"
+
+
+def order(
+    product: Product,
+    *,
+    ip: str = IP,
+    device: str = "one browser",
+    proof: Proof | None = None,
+    **values: object,
+) -> Placed:
+    """An order from the product's page; raises screening.Stopped, whose decision is then kept."""
+    browser = screening.Browser(device, proof)
+    network = ip.rpartition(".")[0] + ".0/24"
+    wanted = factories.purchase(product, ip=ip, network=network, browser=browser, **values)
+    try:
+        return transaction(lambda: placing.place(wanted, factories.terms()))
+    except screening.Stopped as stopped:
+        decided = stopped.decided
+        transaction(lambda: engine.keep(decided))
+        raise
+
+
+def latest() -> Decision:
+    """The decision that was kept last."""
+    session.rollback()
+    found = session.scalars(sa.select(Decision).order_by(Decision.id.desc()).limit(1)).one()
+    session.refresh(found)
+    return found
+
+
+def let_pass(minutes: int) -> None:
+    """What happened was so much longer ago."""
+
+    def age() -> None:
+        for event in session.scalars(sa.select(RiskEvent)):
+            event.at -= timedelta(minutes=minutes)
+
+    transaction(age)
