@@ -20,7 +20,7 @@ from app.domain.vault.models import Code
 from bench import shop
 from bench.orders import recorded, replayed
 from bench.table import Figure
-from tests import channels, factories
+from tests import channels, factories, sellers
 
 ORDERS = 10_000
 PAST_ORDERS = 100_000
@@ -96,12 +96,12 @@ def _sold(orders: int) -> None:
 
     One is bought; the others are copied from its rows, because buying takes much longer.
     """
-    parent = channels.distributor_row()
-    sellers = [channels.distributor_row(parent_id=parent.id).id for _ in range(SELLERS)]
+    parent = sellers.make()
+    sold_by = [sellers.make(parent_id=parent.id).id for _ in range(SELLERS)]
     plan = channels.published_plan(*RULES, max_depth=2)
     product = factories.make_product(codes=1)
     order = factories.buy(product)
-    channels.attribute(order, session.get_one(Distributor, sellers[0]), plan)
+    channels.attribute(order, session.get_one(Distributor, sold_by[0]), plan)
     first = 1_000_000
     unique = "decode(md5(n::text), 'hex')"
     at = "now() - n * interval '1 second'"
@@ -116,7 +116,7 @@ def _sold(orders: int) -> None:
             Attribution,
             {
                 "order_id": f"{first} + n",
-                "distributor_id": f"(ARRAY{sellers})[1 + n % {SELLERS}]",
+                "distributor_id": f"(ARRAY{sold_by})[1 + n % {SELLERS}]",
             },
         ),
     )
