@@ -121,7 +121,7 @@ def _sold(orders: int) -> None:
         ),
     )
     for model, values in copies:
-        copy(model, orders, {"id": f"{first} + n"} | values)
+        copy(model, orders, {"id": f"{first} + n", **values})
 
 
 def _earned() -> None:
@@ -147,7 +147,7 @@ def _earned() -> None:
 
 def copy(model: type[Base], count: int, values: Mapping[str, str]) -> None:
     """So many rows like the only one that the table has, with these expressions of `n` instead."""
-    found = session.scalars(sa.select(sa.column("id")).select_from(model.__table__)).first()
+    found = session.scalar(sa.select(model.__table__.c.id).limit(1))
     assert found is not None
     copy_for_each(model, f"generate_series(1, {count}) AS n", values, int(found))
 
