@@ -23,7 +23,7 @@ from sqlalchemy.orm import configure_mappers
 from app import create_app
 from app.core import db, outbox
 from app.core.bell import QUEUE
-from app.core.db import session
+from app.core.db import session, transaction
 from app.core.processes import Child, collect_less, look_after_until, stop_all, stop_signal
 from app.settings import BadSettings, Settings
 
@@ -42,8 +42,8 @@ class OutboxWorker(SimpleWorker):
     next: its connections, and above all how its statements read.
 
     A work-horse of RQ's, forked for each job, took several times as long to learn that as to do the
-    job. What it was good for is had otherwise: a killed worker leaves a lease that runs out, and
-    the supervisor starts another.
+    job. What it was good for is had otherwise: the supervisor starts another in place of a killed
+    worker, which frees what that one had in hand; of a killed machine, the leases run out.
     """
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -70,6 +70,7 @@ def work() -> None:
     configure_mappers()
     collect_less()
     with app.app_context():
+        transaction(outbox.free_orphans)
         OutboxWorker(
             [queue], connection=redis, serializer=JSONSerializer, worker_ttl=WORKER_TTL
         ).work(logging_level="WARNING")

@@ -27,9 +27,11 @@ def main() -> None:
     figures: list[Figure] = []
     for name in arguments.names or BENCHES:
         print(f"{name} …", flush=True)
-        figures += importlib.import_module(f"bench.{name}").run(arguments.scale)
+        found = importlib.import_module(f"bench.{name}").run(arguments.scale)
+        # At once, so that a bench which fails takes no other's figures with it.
+        print(f"\n{as_table(found)}\n", flush=True)
+        figures += found
     table = as_table(figures)
-    print(f"\n{table}")
     if arguments.write:
         head = f"Measured on {clock.now():%Y-%m-%d}, {platform.processor() or platform.machine()}, "
         RESULTS.write_text(f"# What it does\n\n{head}2 cores, by `bin/bench`.\n\n{table}\n")

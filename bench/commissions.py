@@ -20,7 +20,7 @@ from app.domain.vault.models import Code
 from bench import shop
 from bench.orders import recorded, replayed
 from bench.table import Figure
-from tests import channels, factories
+from tests import channels, factories, sellers
 
 ORDERS = 10_000
 PAST_ORDERS = 100_000
@@ -96,12 +96,12 @@ def _sold(orders: int) -> None:
 
     One is bought; the others are copied from its rows, because buying takes much longer.
     """
-    parent = channels.distributor_row()
-    sellers = [channels.distributor_row(parent_id=parent.id).id for _ in range(SELLERS)]
+    parent = sellers.make()
+    sold_by = [sellers.make(parent_id=parent.id).id for _ in range(SELLERS)]
     plan = channels.published_plan(*RULES, max_depth=2)
     product = factories.make_product(codes=1)
     order = factories.buy(product)
-    channels.attribute(order, session.get_one(Distributor, sellers[0]), plan)
+    channels.attribute(order, session.get_one(Distributor, sold_by[0]), plan)
     first = 1_000_000
     unique = "decode(md5(n::text), 'hex')"
     at = "now() - n * interval '1 second'"
@@ -116,12 +116,12 @@ def _sold(orders: int) -> None:
             Attribution,
             {
                 "order_id": f"{first} + n",
-                "distributor_id": f"(ARRAY{sellers})[1 + n % {SELLERS}]",
+                "distributor_id": f"(ARRAY{sold_by})[1 + n % {SELLERS}]",
             },
         ),
     )
     for model, values in copies:
-        copy(model, orders, {"id": f"{first} + n"} | values)
+        copy(model, orders, {"id": f"{first} + n", **values})
 
 
 def _earned() -> None:
@@ -147,7 +147,7 @@ def _earned() -> None:
 
 def copy(model: type[Base], count: int, values: Mapping[str, str]) -> None:
     """So many rows like the only one that the table has, with these expressions of `n` instead."""
-    found = session.scalars(sa.select(sa.column("id")).select_from(model.__table__)).first()
+    found = session.scalar(sa.select(model.__table__.c.id).limit(1))
     assert found is not None
     copy_for_each(model, f"generate_series(1, {count}) AS n", values, int(found))
 

@@ -1,7 +1,7 @@
 """A distributor's first page with a long history behind it, against a bare Flask view."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +18,7 @@ from app.settings import Settings
 from bench import shop
 from bench.buyer import Connection
 from bench.table import Figure, percentile
-from tests import earning, factories, people, servers
+from tests import earning, factories, people, sellers, servers
 
 FEW, MANY = 100, 100_000
 ASKED = 300
@@ -67,22 +67,28 @@ def run(scale: float) -> list[Figure]:
 
 def _somebody() -> tuple[Distributor, str]:
     person: Person = people.make()
-    return earning.distributor(person), people.sign_in(person)
+    return sellers.make(person), people.sign_in(person)
 
 
 def _earn(seller: Distributor, count: int) -> None:
     """So many orders of hers, over two years until now: rows as delivery would leave them."""
     product = factories.make_product(codes=1)
     pattern = factories.buy(product)
+    earned = earning.earn(pattern, seller)
     for start in range(0, count, PER_STEP):
         numbers = range(start, min(start + PER_STEP, count))
-        transaction(lambda numbers=numbers: _add(seller, pattern, numbers, count))  # type: ignore[misc]
+        transaction(lambda numbers=numbers: _add(seller, pattern, earned, numbers, count))  # type: ignore[misc]
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
 
 
-def _add(seller: Distributor, pattern: Order, numbers: range, count: int) -> None:
-    orders = [_like(pattern, number, count) for number in numbers]
+def _add(
+    seller: Distributor, pattern: Order, earned: Commission, numbers: range, count: int
+) -> None:
+    moments = [_moment(number, count) for number in numbers]
+    orders = [
+        _like(pattern, number, count, at) for number, at in zip(numbers, moments, strict=True)
+    ]
     add = sa.insert(Order).returning(Order.id, sort_by_parameter_order=True)
     order_ids = list(session.scalars(add, orders))
     line = _values(pattern.lines[0])
@@ -90,7 +96,7 @@ def _add(seller: Distributor, pattern: Order, numbers: range, count: int) -> Non
     found = session.execute(
         sa.insert(OrderLine).returning(OrderLine.id, OrderLine.order_id), lines
     ).all()
-    at = {order_id: one["delivered_at"] for order_id, one in zip(order_ids, orders, strict=True)}
+    at = dict(zip(order_ids, moments, strict=True))
     session.execute(
         sa.insert(Commission),
         [
@@ -100,7 +106,8 @@ def _add(seller: Distributor, pattern: Order, numbers: range, count: int) -> Non
                 "distributor_id": seller.id,
                 "level": 1,
                 "state": state,
-                "trace": earning.TRACE,
+                "rule_id": earned.rule_id,
+                "trace": earned.trace,
                 "base": 3000,
                 "amount": 300,
                 "earned_at": None if state == CommissionState.PENDING else at[order_id],
@@ -117,8 +124,11 @@ def _add(seller: Distributor, pattern: Order, numbers: range, count: int) -> Non
     ledger.post(key, "commission_earned", "bench", order_ids[0], lines_of)
 
 
-def _like(pattern: Order, number: int, count: int) -> dict[str, object]:
-    delivered_at = clock.now() - timedelta(days=730) * (count - number - 1) / count
+def _moment(number: int, count: int) -> datetime:
+    return clock.now() - timedelta(days=730) * (count - number - 1) / count
+
+
+def _like(pattern: Order, number: int, count: int, delivered_at: datetime) -> dict[str, object]:
     return _values(pattern) | {
         "number": f"B{count}-{number}",
         "token_hash": f"token {count}-{number}".encode(),
@@ -128,7 +138,7 @@ def _like(pattern: Order, number: int, count: int) -> dict[str, object]:
 
 
 def _values(row: Order | OrderLine) -> dict[str, object]:
-    columns = sa.inspect(type(row)).columns.keys()
+    columns = type(row).__table__.columns.keys()
     return {name: getattr(row, name) for name in columns if name != "id"}
 
 

@@ -17,7 +17,7 @@ from app.domain.redemptions.models import Way
 from app.domain.vault import own_codes
 from bench import shop
 from bench.lookup import LARGE, _fill
-from bench.orders import _replay, recorded
+from bench.orders import recorded, replayed
 from bench.table import Figure, percentile
 from tests import factories
 from tests.fake_provider import ObedientProvider, add_provider, speaking
@@ -40,7 +40,7 @@ def run(scale: float) -> list[Figure]:
             for code in sold[:ASKED]:
                 _redeem(code)
         with shop.copy_of(base) as url:
-            bare = ASKED / _replay(url, script)
+            bare = ASKED / replayed(url, script)
         with shop.copy_of(base) as url:
             rate = _side_by_side(url, sold)
     alone = ASKED / sum(latencies)
@@ -103,7 +103,8 @@ def _side_by_side(url: str, codes: list[str]) -> float:
     found = [queue.get(timeout=300) for _ in clients]
     for client in clients:
         client.join()
-    return each * CLIENTS / (max(end for _, end in found) - min(begin for begin, _ in found))
+    took: float = max(end for _, end in found) - min(begin for begin, _ in found)
+    return each * CLIENTS / took
 
 
 def _redeem_many(url: str, codes: list[str], ready: Any, queue: Any) -> None:

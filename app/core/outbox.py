@@ -11,6 +11,7 @@ that ran twice acted once. A last unit that returns a moment asks to be run agai
 """
 
 import importlib
+import os
 import random
 import secrets
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock, db
 from app.core.actors import acting_as
-from app.core.db import session, transaction
+from app.core.db import require_transaction, session, transaction
 
 log = structlog.get_logger()
 
@@ -37,6 +38,8 @@ HUNG_AFTER = JOB_TIMEOUT + timedelta(seconds=60)
 LEASE = HUNG_AFTER + timedelta(seconds=60)
 RING_AGAIN = timedelta(seconds=30)
 TRIES = 12
+# Forks of one process, which starts them again when they die, know each other by this.
+FAMILY = secrets.token_hex(8)
 BATCH = 200
 
 
@@ -218,7 +221,7 @@ def due() -> sa.Select[int]:
 
 def run(row_id: int) -> None:
     """Execute one row: what an RQ worker calls. A second ring for the same row returns at once."""
-    lease = secrets.token_hex(8)
+    lease = f"{FAMILY}.{os.getpid()}.{secrets.token_hex(8)}"
     claimed = transaction(lambda: _claim(row_id, lease))
     if claimed is None:
         return
@@ -235,6 +238,21 @@ def run(row_id: int) -> None:
             transaction(lambda: _put_back(row_id, lease, message))
 
 
+def free_orphans() -> int:
+    """Let go what processes of this one's family had in hand when they died; how many that was.
+
+    Their successors need not wait for leases to run out: whoever paid waits for them, too.
+    """
+    require_transaction()
+    of_family = OutboxRow.lease.startswith(f"{FAMILY}.")
+    held = sa.select(OutboxRow).where(OutboxRow.state == OutboxState.RUNNING, of_family)
+    orphans = [row for row in session.scalars(held) if not _is_alive(_holder(row))]
+    for row in orphans:
+        row.lease_until = clock.now()
+        row.rung_at = None
+    return len(orphans)
+
+
 def retry(row_id: int) -> None:
     """Staff give a dead row another life."""
     session.execute(
@@ -242,6 +260,19 @@ def retry(row_id: int) -> None:
         .where(OutboxRow.id == row_id, OutboxRow.state == OutboxState.DEAD)
         .values(state=OutboxState.READY, attempts=0, due_at=clock.now(), rung_at=None)
     )
+
+
+def _holder(row: OutboxRow) -> int:
+    """The process that has it in hand."""
+    return int((row.lease or "").split(".")[1])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _rung(ids: Sequence[int]) -> sa.Update:

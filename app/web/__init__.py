@@ -11,6 +11,7 @@ from app.web import (
     filters,
     limits,
     ops,
+    render,
     requests,
     security,
     state_words,
@@ -40,7 +41,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]
-    parts = (security, translation, access, assets, filters, state_words, limits, errors)
+    parts = (render, security, translation, access, assets, filters, state_words, limits, errors)
     for part in parts:
         part.init_app(app)
     for face in (shop, redeem, account, portal, admin, hooks, ops.ops):

@@ -1,5 +1,7 @@
 """Work for later happens once: after the commit, in spite of loss, repetition and failure."""
 
+import os
+import subprocess
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -126,6 +128,30 @@ def test_a_worker_that_died_is_followed_after_its_lease(
         assert outbox.relay() == 1
         outbox.run(row_id)
 
+    assert acts() == 1
+
+
+def test_what_a_dead_process_had_in_hand_is_freed_by_its_successor(
+    bell: RecordingBell, job: Callable[..., None]
+) -> None:
+    job(act)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    rows = {}
+    for name, holder in (("dead", dead.pid), ("alive", os.getpid())):
+        rows[name] = ask()
+        lease = f"{outbox.FAMILY}.{holder}.1"
+        transaction(lambda: outbox._claim(rows[name], lease))  # noqa: B023  called at once
+    rows["elsewhere"] = ask()
+    transaction(lambda: outbox._claim(rows["elsewhere"], f"another.{dead.pid}.1"))
+    bell.rung.clear()
+
+    assert transaction(outbox.free_orphans) == 1
+    with time_machine.travel(clock.now() + timedelta(seconds=1)):
+        outbox.relay()
+        outbox.run(rows["dead"])
+
+    assert bell.rung == [rows["dead"]]
     assert acts() == 1
 
 
