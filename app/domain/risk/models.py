@@ -279,6 +279,8 @@ class Case(db.Model):
     assignee: Mapped[str] = mapped_column(default="")
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
+    # When the owners were told that it is overdue; written before they are.
+    told_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[str] = mapped_column(default="")
 

@@ -1,0 +1,76 @@
+"""Decisions as they were kept: found by number or by order, and how often each rule was true."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from app.core.db import session
+from app.core.errors import NotFound
+from app.domain.risk.models import Case, Decision, Restriction
+
+TALLIED = timedelta(days=7)
+# Reading what a decision was made of takes a while: of more, the newest are read.
+MOST_TALLIED = 5_000
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """How often each rule, by its slug, was judged and was true. `looked_at` decisions were read;
+    `is_all` when there were no more."""
+
+    judged: Counter[str]
+    true: Counter[str]
+    looked_at: int
+    is_all: bool
+
+
+def find(uid: str) -> Decision:
+    """A decision by the number that its buyer was told; raises NotFound."""
+    found = session.scalar(sa.select(Decision).where(Decision.uid == uid))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def of_order(order_id: int) -> list[Decision]:
+    """What was decided about an order, the first first."""
+    return list(
+        session.scalars(
+            sa.select(Decision).where(Decision.order_id == order_id).order_by(Decision.id)
+        )
+    )
+
+
+def restrictions_by(decision: Decision) -> list[Restriction]:
+    """What it put on somebody."""
+    wanted = sa.select(Restriction).where(Restriction.decision_uid == decision.uid)
+    return list(session.scalars(wanted.order_by(Restriction.id)))
+
+
+def case_by(decision: Decision) -> Case | None:
+    """The case that it opened."""
+    return session.scalar(sa.select(Case).where(Case.decision_id == decision.id))
+
+
+def tally(now: datetime) -> Tallies:
+    """How the rules did lately."""
+    judged: Counter[str] = Counter()
+    true: Counter[str] = Counter()
+    looked_at = 0
+    rows = session.scalars(
+        sa.select(Decision.trials)
+        .where(Decision.at > now - TALLIED)
+        .order_by(Decision.id.desc())
+        .limit(MOST_TALLIED + 1)
+        .execution_options(yield_per=500)
+    )
+    for trials in rows:
+        looked_at += 1
+        if looked_at > MOST_TALLIED:
+            rows.close()
+            return Tallies(judged, true, MOST_TALLIED, is_all=False)
+        judged.update(one["rule"] for one in trials)
+        true.update(one["rule"] for one in trials if one["true"])
+    return Tallies(judged, true, looked_at, is_all=True)
