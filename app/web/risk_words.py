@@ -40,7 +40,7 @@ CHECKPOINTS = {
 }
 # Keys within a sentence, and by themselves.
 KEYS = {
-    "ip": N_("同一 IP"),
+    "ip": N_("同一 IP 地址"),
     "network": N_("同一网段"),
     "device": N_("同一设备"),
     "contact": N_("同一联系方式"),
@@ -103,7 +103,7 @@ DEEDS = {
     Action.ALLOW: N_("只计风险分"),
     Action.CAPTCHA: N_("先完成验证"),
     Action.LIMIT: N_("限购 %(duration)s"),
-    Action.HOLD: N_("暂缓发货，等待审核"),
+    Action.HOLD: N_("先审核再发货"),
     Action.BLOCK: N_("禁止 %(duration)s"),
 }
 SUBJECTS = {
@@ -168,7 +168,7 @@ def sentence(condition: Condition) -> str:
         _("（%(words)s）", words=sentence(part)) if isinstance(part, Group) else sentence(part)
         for part in condition.parts
     ]
-    joined = N_("%(one)s，并且%(other)s") if condition.needs_all else N_("%(one)s，或者%(other)s")
+    joined = N_("%(one)s，并且%(other)s") if condition.needs_all else N_("%(one)s，或者 %(other)s")
     return reduce(lambda one, other: _(joined, one=one, other=other), parts)
 
 
@@ -283,6 +283,12 @@ def checkpoints() -> list[tuple[str, str]]:
     return [(checkpoint.value, _(words)) for checkpoint, words in CHECKPOINTS.items()]
 
 
+def listed(words: Iterable[str]) -> str:
+    """Several things in a row."""
+    found = list(words) or [""]
+    return reduce(lambda one, other: _("%(one)s、%(other)s", one=one, other=other), found)
+
+
 def labels(wanted: Iterable[Label]) -> list[tuple[str, str]]:
     """Labels as the options of a select."""
     return [(label.value, _(LABELS[label])) for label in wanted]
@@ -292,4 +298,6 @@ def _seen(one: Mapping[str, Any]) -> tuple[str, str, bool]:
     bare = {name: value for name, value in one.items() if name not in ("value", "true")}
     comparison = conditions.parse(bare)
     assert isinstance(comparison, Comparison)
-    return comparison_words(comparison), number_words(comparison, one["value"]), one["true"]
+    subject, value = comparison.subject, one["value"]
+    seen = fact_words(subject, value) if isinstance(subject, str) else ""
+    return comparison_words(comparison), seen or number_words(comparison, value), one["true"]

@@ -36,7 +36,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         "rejected": Look(N_("已拒绝"), "neutral", "ban"),
     },
     "risk_action": {
-        "allow": Look(N_("放行"), "good"),
+        "allow": Look(N_("直接放行"), "good"),
         "captcha": Look(N_("要求验证"), "info", "shield-check"),
         "limit": Look(N_("限购"), "wait", "hourglass"),
         "hold": Look(N_("暂缓发货"), "wait", "clock"),
@@ -45,7 +45,7 @@ LOOKS: dict[str, dict[str, Look]] = {
     "risk_rule": {
         "on": Look(N_("已开启"), "good"),
         "shadow": Look(N_("只观察"), "info", "eye"),
-        "off": Look(N_("已关闭"), "neutral", "ban"),
+        "off": Look(N_("未开启"), "neutral"),
     },
     "risk_list": {
         "trust": Look(N_("信任名单"), "good", "check"),

@@ -183,7 +183,7 @@ def _what_became(
             Case.order_id.in_(order_ids), Case.label.is_not(None)
         )
     )
-    return fates(order_ids), dict(labels.tuples().all())
+    return fates(order_ids), {row.order_id: row.label for row in labels}
 
 
 def _meets(draft: Draft, slug: str, row: _Row, known: Mapping[Subject, int | None]) -> bool:

@@ -18,8 +18,9 @@ T = TypeVar("T")
 MOST_BYTES = 1024 * 1024
 MOST_LINES = 1_000
 # What the columns may be called, and what may stand in the first two.
-LIST, SUBJECT = ("list", "名单"), ("type", "类型")
-VALUE, REASON, DAYS = ("value", "内容"), ("reason", "原因"), ("days", "天数")
+LIST, SUBJECT = ("list", "名单", "哪个名单"), ("type", "kind", "类型")
+VALUE = ("value", "content", "内容")
+REASON, DAYS = ("reason", "原因"), ("days", "天数")
 KINDS = {
     "trust": ListKind.TRUST,
     "信任": ListKind.TRUST,

@@ -88,7 +88,7 @@ def index() -> Response:
         found,
         "admin/decisions/index.html",
         checkpoints=dict(risk_words.checkpoints()),
-        why=lambda decision: "、".join(_reasons(decision, _told(decision))),
+        why=lambda decision: risk_words.listed(_reasons(decision, _told(decision))),
     )
 
 
@@ -129,24 +129,28 @@ def _reasons(decision: Decision, told: list[Told]) -> Iterator[str]:
     inputs = decision.inputs
     if decision.failed_as:
         yield _("有规则无法判定，按预定的保守方式处理")
-    if inputs.get("blocked"):
-        yield _("在黑名单上")
-    if inputs.get("restricted_by"):
-        yield _("之前的限制还没有结束：%(rule)s", rule=risk_words.name_of(inputs["restricted_by"]))
-    yield from (
-        one.name for one in told if one.is_true and one.mode == RuleMode.ON and _counts(one)
-    )
-    if of_band(decision.checkpoint, decision.score) != Action.ALLOW:
-        yield _("风险分 %(score)s", score=decision.score)
-    if decision.trusted:
-        yield _("在信任名单上，只有阻止对它有效")
     if inputs.get("proved"):
         yield _("已完成验证，所以放行")
+    if inputs.get("blocked"):
+        yield _("在黑名单上")
+    if decision.trusted:
+        yield _("在信任名单上，只有阻止对它有效")
+    if inputs.get("restricted_by"):
+        yield _("之前的限制还没有结束：%(rule)s", rule=risk_words.name_of(inputs["restricted_by"]))
+    yield from (_of_rule(one, decision) for one in told if _asks(one))
+    if of_band(decision.checkpoint, decision.score) != Action.ALLOW:
+        yield _("风险分 %(score)s", score=decision.score)
 
 
-def _counts(one: Told) -> bool:
+def _asks(one: Told) -> bool:
     """Whether a rule asks for anything by itself, and not only by its score."""
-    return one.action != Action.ALLOW
+    return one.is_true and one.mode == RuleMode.ON and one.action != Action.ALLOW
+
+
+def _of_rule(one: Told, decision: Decision) -> str:
+    if decision.trusted and one.action != Action.BLOCK:
+        return str(_("%(rule)s（因为信任没有执行）", rule=one.name))
+    return one.name
 
 
 def _steps(decision: Decision, told: list[Told]) -> Iterator[Step]:

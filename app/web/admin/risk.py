@@ -9,7 +9,7 @@ from app.core import clock
 from app.core.db import session
 from app.domain.orders.models import Order, OrderState
 from app.domain.risk import cases
-from app.domain.risk.models import Action, Decision, ListEntry, Restriction, Rule, RuleMode
+from app.domain.risk.models import Action, Decision, Restriction, Rule, RuleMode
 from app.web import risk_words
 from app.web.access import staff
 from app.web.render import render
@@ -40,11 +40,6 @@ def show() -> Response:
         restricted=_count(
             sa.select(Restriction.id).where(
                 Restriction.until > now, Restriction.lifted_at.is_(None)
-            )
-        ),
-        listed=_count(
-            sa.select(ListEntry.id).where(
-                ListEntry.removed_at.is_(None), ListEntry.expires_at > now
             )
         ),
         actions={action.value: int(n) for action, n in counts},

@@ -49,7 +49,7 @@ LIST = Listing(
     choices=(
         Choice(
             "list",
-            N_("名单"),
+            N_("哪个名单"),
             lambda: state_words.options("risk_list"),
             lambda value: ListEntry.list == ListKind(value),
         ),
@@ -66,7 +66,7 @@ LIST = Listing(
         Sort("expiry", N_("快到期的在前"), (ListEntry.expires_at.asc(),)),
     ),
     columns=(
-        Column(N_("名单"), lambda entry: state_words.word("risk_list", entry.list)),
+        Column(N_("哪个名单"), lambda entry: state_words.word("risk_list", entry.list)),
         Column(N_("类型"), lambda entry: _(risk_words.SUBJECTS[entry.subject])),
         Column(N_("内容"), lambda entry: entry.shown),
         Column(N_("原因"), lambda entry: entry.reason),
@@ -153,7 +153,6 @@ def _page(
         "admin/risk_lists/index.html",
         beside=lambda rows: {"who": named(entry.added_by for entry in rows)},
         subject_words={key.value: _(text) for key, text in risk_words.SUBJECTS.items()},
-        sources={key: _(text) for key, text in SOURCES.items()},
         kinds=state_words.options("risk_list"),
         subjects=risk_words.subjects(lists.TYPED),
         days=[(str(n), risk_words.duration(n * 24 * 60)) for n in lists.DAYS],
