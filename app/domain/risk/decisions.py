@@ -13,6 +13,7 @@ from app.domain.risk.models import Case, Decision, Restriction
 TALLIED = timedelta(days=7)
 # Reading what a decision was made of takes a while: of more, the newest are read.
 MOST_TALLIED = 5_000
+PART = 500
 
 
 @dataclass(frozen=True)
@@ -55,22 +56,20 @@ def case_by(decision: Decision) -> Case | None:
 
 
 def tally(now: datetime) -> Tallies:
-    """How the rules did lately."""
+    """How the rules did lately; read in parts, so that it takes no more memory than one."""
     judged: Counter[str] = Counter()
     true: Counter[str] = Counter()
-    looked_at = 0
-    rows = session.scalars(
-        sa.select(Decision.trials)
-        .where(Decision.at > now - TALLIED)
-        .order_by(Decision.id.desc())
-        .limit(MOST_TALLIED + 1)
-        .execution_options(yield_per=500)
-    )
-    for trials in rows:
-        looked_at += 1
-        if looked_at > MOST_TALLIED:
-            rows.close()
-            return Tallies(judged, true, MOST_TALLIED, is_all=False)
-        judged.update(one["rule"] for one in trials)
-        true.update(one["rule"] for one in trials if one["true"])
-    return Tallies(judged, true, looked_at, is_all=True)
+    looked_at, before = 0, None
+    while looked_at < MOST_TALLIED:
+        found = sa.select(Decision.id, Decision.trials).where(Decision.at > now - TALLIED)
+        if before is not None:
+            found = found.where(Decision.id < before)
+        rows = session.execute(found.order_by(Decision.id.desc()).limit(PART)).all()
+        for _, trials in rows:
+            judged.update(one["rule"] for one in trials)
+            true.update(one["rule"] for one in trials if one["true"])
+        looked_at += len(rows)
+        if len(rows) < PART:
+            return Tallies(judged, true, looked_at, is_all=True)
+        before = rows[-1].id
+    return Tallies(judged, true, looked_at, is_all=False)

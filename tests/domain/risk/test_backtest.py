@@ -61,7 +61,7 @@ def test_a_draft_is_judged_on_the_values_that_were_kept(monkeypatch: pytest.Monk
     assert (bounded.looked_at, bounded.is_all) == (4, False)
 
 
-def test_what_was_not_kept_is_not_guessed() -> None:
+def test_what_was_not_kept_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     product = factories.make_product(codes=9)
     for number in range(3):
         order(product, device=f"browser {number}")
@@ -79,6 +79,10 @@ def test_what_was_not_kept_is_not_guessed() -> None:
     tallies = decisions.tally(clock.now())
     assert (tallies.judged["many_orders_captcha"], tallies.true["many_orders_captcha"]) == (2, 0)
     assert (tallies.looked_at, tallies.is_all) == (3, True)
+    monkeypatch.setattr(decisions, "PART", 1)
+    monkeypatch.setattr(decisions, "MOST_TALLIED", 2)
+    tallies = decisions.tally(clock.now())
+    assert (tallies.looked_at, tallies.is_all) == (2, False)
 
 
 def test_orders_that_share_something_are_linked() -> None:
