@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from app.core.db import session
-from app.domain.risk import conditions
+from app.domain.risk import conditions, decisions
 from app.domain.risk.conditions import Condition, Question
 from app.domain.risk.engine import STEADY
 from app.domain.risk.models import Case, Decision, Label, Rule
 from app.domain.risk.rules import is_chosen
 
 LOOK_BACK = timedelta(days=30)
-MOST = 20_000
+# A second or two of one processor, for which a person waits.
+MOST = 10_000
 CHUNK = 1_000
 # Of fewer labelled orders a share says nothing; of more wrong than right, a rule is noise.
 ENOUGH_LABELS = 20
@@ -152,11 +153,11 @@ def run(rule: Rule, draft: Draft, fates: Fates, now: datetime) -> Outcome:
 
 def _parts(rule: Rule, outcome: Outcome) -> Iterator[list[_Row]]:
     """The decisions, the newest first; says in `outcome` how many those are."""
-    before: int | None = None
+    before, first = None, decisions.first_since(outcome.since)
     while True:
         found = sa.select(
             Decision.id, Decision.order_id, Decision.keys, Decision.inputs, Decision.trials
-        ).where(Decision.checkpoint == rule.checkpoint, Decision.at > outcome.since)
+        ).where(Decision.checkpoint == rule.checkpoint, Decision.id >= first)
         if before is not None:
             found = found.where(Decision.id < before)
         if outcome.looked_at == MOST:
