@@ -10,7 +10,7 @@ from app.core.db import session
 from app.domain.orders.models import Order, OrderState
 from app.domain.risk import cases
 from app.domain.risk.models import Action, Decision, Restriction, Rule, RuleMode
-from app.web import risk_words
+from app.web import risk_words, state_words
 from app.web.access import staff
 from app.web.render import render
 
@@ -42,7 +42,8 @@ def show() -> Response:
                 Restriction.until > now, Restriction.lifted_at.is_(None)
             )
         ),
-        actions={action.value: int(n) for action, n in counts},
+        stopped=sum(int(n) for _action, n in counts),
+        actions=[f"{state_words.word('risk_action', action)} {n}" for action, n in counts],
         modes={mode.value: 0 for mode in RuleMode} | {mode.value: int(n) for mode, n in modes},
         latest=session.scalars(stopped.order_by(Decision.id.desc()).limit(SHOWN)).all(),
         checkpoints=dict(risk_words.checkpoints()),
