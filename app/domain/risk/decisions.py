@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from app.core.db import session
 from app.core.errors import NotFound
-from app.domain.risk.models import Case, Decision, Restriction
+from app.domain.risk.models import Action, Case, Decision, Restriction
 
+# Whatever was not simply let go.
+STOPPED = tuple(action for action in Action if action != Action.ALLOW)
 TALLIED = timedelta(days=7)
 # Reading what a decision was made of takes about 0.1 ms: of more, the newest are read.
 MOST_TALLIED = 3_000

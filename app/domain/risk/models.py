@@ -11,7 +11,7 @@ from app.core import clock, db
 
 
 class Checkpoint(StrEnum):
-    """Where risk is asked."""
+    """Where risk is asked; what a new one needs stands in docs/risk.md."""
 
     CHECKOUT = "checkout"
     PAID = "paid"

@@ -83,7 +83,7 @@ def index() -> Response:
     found = sa.select(Decision)
     if not asked.text and "action" not in asked.chosen:
         # What was let go is of no interest unless it is asked for.
-        found = found.where(Decision.action != Action.ALLOW)
+        found = found.where(Decision.action.in_(decisions.STOPPED))
     return LIST.answer(
         found,
         "admin/decisions/index.html",

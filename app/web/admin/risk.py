@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 from app.core import clock
 from app.core.db import session
 from app.domain.orders.models import Order, OrderState
-from app.domain.risk import cases
-from app.domain.risk.models import Action, Decision, Restriction, Rule, RuleMode
+from app.domain.risk import cases, decisions
+from app.domain.risk.models import Case, Decision, Restriction, Rule, RuleMode
 from app.web import risk_words, state_words
 from app.web.access import staff
 from app.web.render import render
@@ -24,18 +24,17 @@ SHOWN = 6
 @staff("risk.view")
 def show() -> Response:
     now = clock.now()
-    waiting = cases.queue()
-    stopped = sa.select(Decision).where(Decision.action != Action.ALLOW)
+    stopped = sa.select(Decision).where(Decision.action.in_(decisions.STOPPED))
     counts = session.execute(
         sa.select(Decision.action, sa.func.count())
-        .where(Decision.at > now - LATELY, Decision.action != Action.ALLOW)
+        .where(Decision.at > now - LATELY, Decision.action.in_(decisions.STOPPED))
         .group_by(Decision.action)
     ).all()
     modes = session.execute(sa.select(Rule.state, sa.func.count()).group_by(Rule.state)).all()
     return render(
         "admin/risk/show.html",
-        waiting=len(waiting),
-        overdue=sum(case.due_at < now for case in waiting),
+        waiting=cases.count_open(),
+        overdue=_count(sa.select(Case.id).where(Case.state.in_(cases.OPEN), Case.due_at < now)),
         held=_held(),
         restricted=_count(
             sa.select(Restriction.id).where(
