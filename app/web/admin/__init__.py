@@ -20,6 +20,7 @@ from app.web.admin import (
     home,
     imports,
     invoices,
+    keys,
     ledger,
     offers,
     orders,
@@ -92,6 +93,7 @@ for part in (
     remittances,
     audit,
     health,
+    keys,
     settings,
 ):
     admin.register_blueprint(part.routes)
