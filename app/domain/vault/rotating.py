@@ -37,7 +37,7 @@ IDS_PER_COUNT = 1_000_000
 
 _EXCHANGE_POSTGRES = (
     "UPDATE codes SET sealed = fresh.sealed"
-    " FROM unnest(%s::bigint[], %s::bytea[], %s::bytea[]) AS fresh (id, was, sealed)"
+    " FROM unnest(%b::bigint[], %b::bytea[], %b::bytea[]) AS fresh (id, was, sealed)"
     " WHERE codes.id = fresh.id AND codes.sealed = fresh.was"
 )
 _EXCHANGE_SQLITE = "UPDATE codes SET sealed = ? WHERE id = ? AND sealed = ?"
@@ -149,12 +149,27 @@ def finish(rotation_id: int) -> datetime | None:
     return rotation.settles_at
 
 
+def unused(replaced: Sequence[int]) -> list[int]:
+    """Those of the replaced keys that nothing is sealed under, asked of the rows themselves."""
+    heads = set(session.scalars(sa.select(_head(ImportChunk.sealed)).distinct()))
+    newest = session.scalar(sa.select(sa.func.max(Code.id))) or 0
+    for after in range(0, newest, IDS_PER_COUNT):
+        some = Code.id.between(after + 1, after + IDS_PER_COUNT)
+        heads |= set(session.scalars(sa.select(_head(Code.sealed)).where(some).distinct()))
+    owned = {
+        key_id
+        for column in (Batch.data_key_id, Import.data_key_id)
+        for key_id in session.scalars(sa.select(column).distinct())
+    }
+    return [key_id for key_id in replaced if head_of(key_id) not in heads and key_id not in owned]
+
+
 def _end(rotation: KeyRotation) -> None:
     keys.reload()
     if keys.ring().active == rotation.master_key_id:
         # A process that was not told of the new master key may have wrapped by the old one.
         rotation.rewrapped += keys.rewrap()
-    rotation.destroyed = keys.destroy(_unused(keys.replaced()))
+    rotation.destroyed = keys.destroy(unused(keys.replaced()))
     rotation.finished_at = clock.now()
     move(rotation, RotationState.DONE)
     log.info(
@@ -217,21 +232,6 @@ def _reseal_chunk(rotation_id: int, import_id: int, position: int) -> None:
         rotation.found += 1
     except (Tampered, KeysMissing):
         log.warning("rotation.unreadable_chunk", import_id=import_id, position=position)
-
-
-def _unused(replaced: Sequence[int]) -> list[int]:
-    """Those of the replaced keys that nothing is sealed under, asked of the rows themselves."""
-    heads = set(session.scalars(sa.select(_head(ImportChunk.sealed)).distinct()))
-    newest = session.scalar(sa.select(sa.func.max(Code.id))) or 0
-    for after in range(0, newest, IDS_PER_COUNT):
-        some = Code.id.between(after + 1, after + IDS_PER_COUNT)
-        heads |= set(session.scalars(sa.select(_head(Code.sealed)).where(some).distinct()))
-    owned = {
-        key_id
-        for column in (Batch.data_key_id, Import.data_key_id)
-        for key_id in session.scalars(sa.select(column).distinct())
-    }
-    return [key_id for key_id in replaced if head_of(key_id) not in heads and key_id not in owned]
 
 
 def _head(sealed: InstrumentedAttribute[bytes]) -> sa.ColumnElement[bytes]:
