@@ -22,10 +22,11 @@ def one_at_a_time(directory: Path) -> Iterator[None]:
     """
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy from None
         yield
-    except BlockingIOError:
-        raise Busy from None
     finally:
         os.close(opened)
 

@@ -188,7 +188,7 @@ SUBJECTS = {
     "outbox": N_("后台任务"),
     "withdrawals": N_("提现"),
     "audit": N_("操作日志"),
-    "key_rotations": N_("密钥"),
+    "key_rotations": N_("加密密钥"),
     "leak_alarms": N_("泄漏警报"),
     "alarms": N_("泄漏警报"),
 }
