@@ -74,6 +74,12 @@ LOOKS: dict[str, dict[str, Look]] = {
         "frozen": Look(N_("已冻结"), "wait", "snowflake"),
         "void": Look(N_("已作废"), "neutral", "ban"),
     },
+    "rotation": {
+        "resealing": Look(N_("进行中"), "info", "loader-circle"),
+        "settling": Look(N_("等待核对"), "wait", "hourglass"),
+        "done": Look(N_("已完成"), "good"),
+        "superseded": Look(N_("已由后一次接手"), "neutral", "history"),
+    },
     "alarm": {
         "open": Look(N_("待处理"), "bad"),
         "closed": Look(N_("已关闭"), "neutral", "check"),

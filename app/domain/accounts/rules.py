@@ -20,6 +20,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "codes.change": frozenset({OWNER, OPERATOR}),
     "codes.reveal": frozenset({OWNER, SUPPORT}),
     "codes.export": frozenset({OWNER}),
+    "codes.shred": frozenset({OWNER}),
     "orders.view": EVERYONE,
     "orders.serve": frozenset({OWNER, OPERATOR, SUPPORT}),
     "orders.replace": frozenset({OWNER, SUPPORT}),
@@ -54,6 +55,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "people.change": frozenset({OWNER}),
     "health.view": frozenset({OWNER, OPERATOR, AUDITOR}),
     "health.retry": frozenset({OWNER, OPERATOR}),
+    "keys.view": frozenset({OWNER}),
     "settings.view": EVERYONE,
     "settings.change": frozenset({OWNER}),
 }
@@ -68,6 +70,7 @@ PERMISSION_WORDS = {
     "codes.change": N_("冻结、作废批次与卡密"),
     "codes.reveal": N_("查看卡密明文（需再次验证并写明原因）"),
     "codes.export": N_("导出卡密（需再次验证）"),
+    "codes.shred": N_("销毁已作废批次的密钥（需再次验证）"),
     "orders.view": N_("查看订单"),
     "orders.serve": N_("处理售后问题、重发、取消"),
     "orders.replace": N_("补发：作废坏卡并换新"),
@@ -102,6 +105,7 @@ PERMISSION_WORDS = {
     "people.change": N_("邀请、停用成员，更改角色（需再次验证）"),
     "health.view": N_("查看运行状况"),
     "health.retry": N_("重新执行失败的任务"),
+    "keys.view": N_("查看密钥与轮换进度"),
     "settings.view": N_("查看店铺设置"),
     "settings.change": N_("更改店铺设置（需再次验证）"),
 }

@@ -21,6 +21,7 @@ from app.web.admin import (
     home,
     imports,
     invoices,
+    keys,
     ledger,
     offers,
     orders,
@@ -102,6 +103,7 @@ for part in (
     remittances,
     audit,
     health,
+    keys,
     settings,
 ):
     admin.register_blueprint(part.routes)

@@ -17,6 +17,7 @@ ACTIONS = {
     "batch.create": N_("新建批次"),
     "batch.expiry": N_("更改批次有效期"),
     "batch.freeze": N_("冻结批次"),
+    "batch.shred": N_("销毁批次密钥"),
     "batch.unfreeze": N_("解冻批次"),
     "batch.void": N_("作废批次"),
     "category.change": N_("修改分类"),
@@ -46,6 +47,7 @@ ACTIONS = {
     "invoice.file": N_("下载发票"),
     "invoice.refuse": N_("退回发票"),
     "job.retry": N_("重试失败的任务"),
+    "keys.rotate": N_("更换主密钥"),
     "ledger-entries.export": N_("导出账目明细"),
     "offer.add": N_("添加充值报价"),
     "offer.change": N_("修改充值报价"),
@@ -188,6 +190,7 @@ SUBJECTS = {
     "outbox": N_("后台任务"),
     "withdrawals": N_("提现"),
     "audit": N_("操作日志"),
+    "key_rotations": N_("加密密钥"),
     "leak_alarms": N_("泄漏警报"),
     "alarms": N_("泄漏警报"),
 }

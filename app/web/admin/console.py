@@ -87,6 +87,7 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place(N_("成员"), "users", "admin.people.index", "people.view"),
             Place(N_("操作日志"), "scroll-text", "admin.audit.index", "audit.view"),
             Place(N_("运行状况"), "activity", "admin.health.show", "health.view"),
+            Place(N_("加密密钥"), "key-round", "admin.keys.show", "keys.view"),
             Place(N_("设置"), "settings", "admin.settings.show", "settings.view"),
         ),
     ),
