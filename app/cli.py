@@ -18,7 +18,7 @@ from app import backup as backups
 from app import demo as demo_data
 from app import doctor as diagnosis
 from app import invariants
-from app.core import keys, migrations
+from app.core import audit_chain, keys, migrations
 from app.core.actors import act_as
 from app.core.db import session, transaction
 from app.domain.risk import pack as risk_rules
@@ -28,7 +28,7 @@ console = Console()
 
 
 def init_app(app: Flask) -> None:
-    for command in (init, demo, audit, doctor, backup, restore, keys_group):
+    for command in (init, demo, audit, anchor, doctor, backup, restore, keys_group):
         app.cli.add_command(command)
 
 
@@ -66,12 +66,17 @@ def demo() -> None:
 @click.command()
 @click.option("--full", is_flag=True, help="Open every code instead of the newest ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+@click.option("--anchor", "line", metavar="LINE", help="Check a line of `flask anchor`, too.")
 @with_appcontext
-def audit(*, full: bool, as_json: bool) -> None:
+def audit(*, full: bool, as_json: bool, line: str | None) -> None:
     """Check what must always be true; exit with 1 when anything is not."""
     _refuse_unless_migrated()
+    try:
+        wanted = audit_chain.parse(line) if line else None
+    except audit_chain.BadAnchor:
+        raise click.ClickException("This is no anchor of this shop: see `anchor`.") from None
     if as_json:
-        findings = invariants.run(full=full)
+        findings = invariants.run(full=full, anchor=wanted)
         click.echo(
             json.dumps(
                 {
@@ -86,10 +91,25 @@ def audit(*, full: bool, as_json: bool) -> None:
         with _progress() as progress:
             task = progress.add_task("", total=len(invariants.CHECKS))
             findings = invariants.run(
-                full=full, begin=lambda name: progress.update(task, description=name, advance=1)
+                full=full,
+                anchor=wanted,
+                begin=lambda name: progress.update(task, description=name, advance=1),
             )
         console.print(_audit_table(findings))
     sys.exit(0 if all(finding.holds for finding in findings) else 1)
+
+
+@click.command()
+@with_appcontext
+def anchor() -> None:
+    """Print a line that names the last seal of the audit log. Keep it elsewhere: `audit --anchor`
+    tells by it whether the log was cut off or made anew since."""
+    _refuse_unless_migrated()
+    audit_chain.seal_all()
+    head = audit_chain.head()
+    if head is None:
+        raise click.ClickException("The audit log is empty: there is nothing to anchor yet.")
+    click.echo(head.text)
 
 
 @click.command()
@@ -129,6 +149,8 @@ def restore(path: Path) -> None:
         except backups.BadBackup as fault:
             raise click.ClickException(str(fault)) from None
     keys.forget()
+    # What was written in the seconds before the backup; no relay runs here.
+    audit_chain.seal_all()
     console.print(f"{sum(contents.rows.values()):,} rows of {contents.made_at} are back.")
     findings = invariants.run()
     console.print(_audit_table(findings))

@@ -7,8 +7,20 @@ and how many things it looked at. The numbers are those of `docs/architecture.md
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.core import audit_chain
+from app.core.audit_chain import Anchor
 from app.core.db import see_one_moment, session
-from app.invariants import balances, benefits, books, channels, messages, orders, papers, payouts
+from app.invariants import (
+    balances,
+    benefits,
+    books,
+    channels,
+    messages,
+    orders,
+    papers,
+    payouts,
+    trail,
+)
 
 
 @dataclass(frozen=True)
@@ -33,19 +45,33 @@ class Check:
 
 
 def run(
-    *, full: bool = False, begin: Callable[[str], object] = lambda _name: None
+    *,
+    full: bool = False,
+    anchor: Anchor | None = None,
+    begin: Callable[[str], object] = lambda _name: None,
 ) -> list[Finding]:
-    """Every check there is, of one moment. `full` opens every code instead of a sample; `begin` is
-    told the name of each check before it looks."""
+    """Every check there is, of one moment. `full` opens every code instead of a sample; `anchor` is
+    a seal of the audit log that was named outside; `begin` is told the name of each check before it
+    looks."""
     see_one_moment()
     found = []
     try:
         for check in CHECKS:
             begin(check.name)
             found.append(Finding(check.number, check.name, *check.look(full)))
+        if anchor is not None:
+            found += _anchored(anchor)
         return found
     finally:
         session.rollback()
+
+
+def _anchored(anchor: Anchor) -> list[Finding]:
+    """The seal that was named is still there, and everything up to it fits."""
+    whole = audit_chain.verify(full=True)
+    held = audit_chain.leads_through(anchor)
+    name = "the audit log leads through the anchor"
+    return [Finding(10, name, whole.looked_at, whole.broken + (not held))]
 
 
 CHECKS = (
@@ -97,4 +123,6 @@ CHECKS = (
     Check(7, "each withdrawal keeps the tax it was to", papers.tax_is_what_was_withheld),
     Check(8, "codes open under what they are bound to", orders.codes_open),
     Check(9, "no work is overdue", orders.outbox_is_on_time),
+    Check(10, "the audit log says what was sealed", trail.chain_is_whole),
+    Check(10, "every entry of the audit log is sealed in time", trail.entries_are_sealed),
 )
