@@ -94,6 +94,7 @@ CHECKS = (
     Check(2, "each code is used as often as its uses say", benefits.uses_add_up),
     Check(2, "each redemption has the recharge it asked for", benefits.redemptions_are_carried),
     Check(3, "each batch has the codes that were put into it", orders.batches_add_up),
+    Check(3, "no exported code is for sale", trail.exported_codes_are_off_the_shelf),
     Check(4, "nothing delivered unpaid, no money unanswered", orders.deliveries_are_paid),
     Check(4, "each payment and refund is booked once", books.money_is_booked_once),
     Check(4, "no more refunded than was paid", books.refunds_within_payments),
@@ -123,6 +124,7 @@ CHECKS = (
     Check(7, "each withdrawal keeps the tax it was to", papers.tax_is_what_was_withheld),
     Check(8, "codes open under what they are bound to", orders.codes_open),
     Check(9, "no work is overdue", orders.outbox_is_on_time),
+    Check(10, "each export has its two people and its entry", trail.exports_are_recorded),
     Check(10, "the audit log says what was sealed", trail.chain_is_whole),
     Check(10, "every entry of the audit log is sealed in time", trail.entries_are_sealed),
 )

@@ -1,4 +1,4 @@
-"""Seals of the audit log."""
+"""Seals of the audit log; controlled exports of codes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,10 +6,27 @@ from alembic import op
 revision = "0018"
 down_revision = "0015"
 
-IMMUTABLE = ("audit_seals",)
+IMMUTABLE = ("audit_seals", "exported_codes")
 
 
 def upgrade() -> None:
+    _seals()
+    _exports()
+    for table in IMMUTABLE:
+        for event in ("UPDATE", "DELETE"):
+            _refuse(table, event)
+
+
+def downgrade() -> None:
+    on_postgres = op.get_bind().dialect.name == "postgresql"
+    for table in IMMUTABLE:
+        for event in ("update", "delete"):
+            op.execute(f"DROP TRIGGER {table}_no_{event}" + (f" ON {table}" if on_postgres else ""))
+    for table in ("exported_codes", "code_exports", "audit_seals"):
+        op.drop_table(table)
+
+
+def _seals() -> None:
     op.create_table(
         "audit_seals",
         sa.Column("seq", _big(), autoincrement=False, nullable=False),
@@ -23,17 +40,50 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_seals")),
         sa.UniqueConstraint("entry_id", name=op.f("uq_audit_seals_entry_id")),
     )
-    for table in IMMUTABLE:
-        for event in ("UPDATE", "DELETE"):
-            _refuse(table, event)
 
 
-def downgrade() -> None:
-    on_postgres = op.get_bind().dialect.name == "postgresql"
-    for table in IMMUTABLE:
-        for event in ("update", "delete"):
-            op.execute(f"DROP TRIGGER {table}_no_{event}" + (f" ON {table}" if on_postgres else ""))
-    op.drop_table("audit_seals")
+def _exports() -> None:
+    states = ("requested", "approved", "downloaded", "refused", "cancelled")
+    op.create_table(
+        "code_exports",
+        sa.Column("id", _big(), nullable=False),
+        sa.Column("uid", sa.LargeBinary(), nullable=False),
+        sa.Column("state", _enum("exportstate", *states), nullable=False),
+        sa.Column("batch_id", _big(), nullable=False),
+        sa.Column("quantity", _big(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("checked_by", sa.Text(), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("password_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("watermark_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("code_count", _big(), nullable=False),
+        sa.Column("downloaded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.CheckConstraint(
+            "checked_by IS NULL OR checked_by <> requested_by",
+            name=op.f("ck_code_exports_two_people"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["batches.id"], name=op.f("fk_code_exports_batch_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_code_exports")),
+        sa.UniqueConstraint("uid", name=op.f("uq_code_exports_uid")),
+    )
+    op.create_index(op.f("ix_code_exports_batch_id"), "code_exports", ["batch_id"])
+    op.create_index(op.f("ix_code_exports_requested_by"), "code_exports", ["requested_by"])
+    op.create_table(
+        "exported_codes",
+        sa.Column("code_id", _big(), autoincrement=False, nullable=False),
+        sa.Column("export_id", _big(), nullable=False),
+        sa.ForeignKeyConstraint(["code_id"], ["codes.id"], name=op.f("fk_exported_codes_code_id")),
+        sa.ForeignKeyConstraint(
+            ["export_id"], ["code_exports.id"], name=op.f("fk_exported_codes_export_id")
+        ),
+        sa.PrimaryKeyConstraint("code_id", name=op.f("pk_exported_codes")),
+    )
+    op.create_index(op.f("ix_exported_codes_export_id"), "exported_codes", ["export_id"])
 
 
 def _refuse(table: str, event: str) -> None:
@@ -52,3 +102,7 @@ def _refuse(table: str, event: str) -> None:
 
 def _big() -> sa.types.TypeEngine[int]:
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _enum(name: str, *values: str) -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=20)

@@ -1,5 +1,6 @@
 """What workers do for messages. One job tells one buyer of one thing, at most once."""
 
+from collections.abc import Callable
 from functools import partial
 
 from app.core import clock
@@ -7,6 +8,7 @@ from app.core.crashpoints import crashpoint
 from app.core.db import session, transaction
 from app.core.outbox import Unit
 from app.domain.messages import alerts, queries, service
+from app.domain.messages.alerts import Event, Letters
 from app.domain.messages.models import Kind
 from app.domain.orders.models import OrderLine
 
@@ -54,7 +56,31 @@ def expiring(order_line_id: int) -> Unit | None:
 
 def alarm(alarm_id: int) -> None:
     """Tell the owners of an alarm. Whom a crash keeps it from sees it in the console."""
-    letters = transaction(partial(alerts.begin, alarm_id))
+    _tell_staff(partial(alerts.begin, alarm_id))
+
+
+def export_requested(export_id: int) -> None:
+    """Tell whoever may approve it."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_REQUESTED, export_id))
+
+
+def export_approved(export_id: int) -> None:
+    """Tell its maker, whose half an hour runs."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_APPROVED, export_id))
+
+
+def export_refused(export_id: int) -> None:
+    """Tell its maker."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_REFUSED, export_id))
+
+
+def export_downloaded(export_id: int) -> None:
+    """Tell the owners, its maker and its checker: codes have left the shop."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_DOWNLOADED, export_id))
+
+
+def _tell_staff(begin: Callable[[], Letters]) -> None:
+    letters = transaction(begin)
     session.rollback()
     for sender, message in letters:
         alerts.send(sender, message)

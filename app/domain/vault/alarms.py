@@ -14,9 +14,10 @@ from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound
 from app.core.outbox import later
 from app.core.states import move
-from app.domain.vault import batches, canaries, generating
+from app.domain.vault import batches, canaries, exporting, generating
 from app.domain.vault.alarm_models import Alarm, AlarmKind, AlarmState
 from app.domain.vault.batches import BatchDetails
+from app.domain.vault.export_models import CodeExport
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
 from app.domain.vault.rules import normalise
 
@@ -49,7 +50,9 @@ def notice(code: Code, touch: Touch) -> Alarm | None:
     if not canaries.is_canary(code, batch):
         return None
     batch = batches.lock_batch(batch.id)
-    alarm = raise_alarm(AlarmKind.CANARY, f"batch:{batch.id}", touch, batch.id, code.id)
+    export = exporting.of_watermark(code)
+    about = f"export:{export.id}" if export is not None else f"batch:{batch.id}"
+    alarm = raise_alarm(AlarmKind.CANARY, about, touch, batch.id, code.id)
     if batch.state == BatchState.OPEN:
         batches.freeze(batch.id, reason=FROZEN_BY_ALARM)
     return alarm
@@ -99,6 +102,12 @@ def find(alarm_id: int) -> Alarm:
     if alarm is None:
         raise NotFound(N_("没有找到这个警报"))
     return alarm
+
+
+def export_of(alarm: Alarm) -> CodeExport | None:
+    """The export whose file got about, where that is what the alarm says."""
+    kind, _, name = alarm.about.partition(":")
+    return exporting.find(int(name)) if kind == "export" else None
 
 
 def close(alarm_id: int, *, reason: str) -> None:

@@ -85,6 +85,7 @@ def index() -> Response:
 def show(alarm_id: int) -> Response:
     alarm = alarms.find(alarm_id)
     batch = session.get(Batch, alarm.batch_id) if alarm.batch_id else None
+    export = alarms.export_of(alarm)
     who = alarm.about.removeprefix("staff:") if alarm.kind == AlarmKind.STAFF else alarm.actor
     return render(
         "admin/alarms/show.html",
@@ -94,6 +95,8 @@ def show(alarm_id: int) -> Response:
         counts=batches.count_codes([batch.id])[batch.id] if batch else {},
         sold=leaks.sold_lately(batch.id, clock.now() - LATELY) if batch else [],
         who=named([who])[who],
+        export=export,
+        handled_by=named([export.requested_by, export.checked_by or ""]) if export else {},
         kind=kind_words(alarm.kind),
         channel=channel_words(alarm.channel),
         days=LATELY.days,

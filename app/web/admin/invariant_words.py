@@ -37,6 +37,8 @@ INVARIANTS = {
     "each withdrawal keeps the tax it was to": N_("每笔提现扣的税与计算一致"),
     "codes open under what they are bound to": N_("卡密都能按其归属解开（抽查）"),
     "no work is overdue": N_("没有逾期的后台任务"),
+    "no exported code is for sale": N_("导出的卡密都不再出售"),
+    "each export has its two people and its entry": N_("每次导出都有两个人，都记在操作日志里"),
     "the audit log says what was sealed": N_("操作日志与封存时一致，没有被改、删、插、调换"),
     "every entry of the audit log is sealed in time": N_("操作日志都按时封存"),
 }
