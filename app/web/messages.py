@@ -24,6 +24,7 @@ SUBJECTS: Mapping[Kind, str] = {
     Kind.REFUNDED: N_("订单 %(number)s 的退款已退回"),
     Kind.EXPIRING: N_("订单 %(number)s 快到期了"),
     Kind.GIVEN_BACK: N_("订单 %(number)s 的兑换没有成功，次数已退回"),
+    Kind.REPLACED: N_("订单 %(number)s 的卡密已为你换新"),
     Kind.LOW_BALANCE: N_("订单 %(number)s 之后，进货余额不多了"),
 }
 

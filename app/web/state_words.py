@@ -61,6 +61,14 @@ LOOKS: dict[str, dict[str, Look]] = {
         "open": Look(N_("待处理"), "bad"),
         "closed": Look(N_("已关闭"), "neutral", "check"),
     },
+    "replacement": {
+        "waiting": Look(N_("正在换新"), "info", "loader-circle"),
+        "replaced": Look(N_("已换新"), "good"),
+        "left": Look(N_("没换"), "neutral", "x"),
+        "sold_out": Look(N_("没换：缺货"), "bad"),
+        "used": Look(N_("没换：已用过"), "neutral", "check"),
+        "gone": Look(N_("没换：已退款或作废"), "neutral", "ban"),
+    },
     "code_export": {
         "requested": Look(N_("待批准"), "wait"),
         "approved": Look(N_("待下载"), "info", "clock"),

@@ -1,4 +1,4 @@
-"""Seals of the audit log; controlled exports of codes."""
+"""Seals of the audit log; controlled exports of codes; replacements after an alarm."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,12 +6,15 @@ from alembic import op
 revision = "0018"
 down_revision = "0015"
 
+KINDS = ("paid", "arrived", "failed", "refunded", "expiring", "given_back", "low_balance")
 IMMUTABLE = ("audit_seals", "exported_codes")
 
 
 def upgrade() -> None:
     _seals()
     _exports()
+    _replacements()
+    _let_kinds_be(*KINDS, "replaced")
     for table in IMMUTABLE:
         for event in ("UPDATE", "DELETE"):
             _refuse(table, event)
@@ -22,7 +25,9 @@ def downgrade() -> None:
     for table in IMMUTABLE:
         for event in ("update", "delete"):
             op.execute(f"DROP TRIGGER {table}_no_{event}" + (f" ON {table}" if on_postgres else ""))
-    for table in ("exported_codes", "code_exports", "audit_seals"):
+    op.execute("DELETE FROM messages WHERE kind = 'replaced'")
+    _let_kinds_be(*KINDS)
+    for table in ("leak_replacements", "exported_codes", "code_exports", "audit_seals"):
         op.drop_table(table)
 
 
@@ -84,6 +89,48 @@ def _exports() -> None:
         sa.PrimaryKeyConstraint("code_id", name=op.f("pk_exported_codes")),
     )
     op.create_index(op.f("ix_exported_codes_export_id"), "exported_codes", ["export_id"])
+
+
+def _replacements() -> None:
+    op.create_table(
+        "leak_replacements",
+        sa.Column("id", _big(), nullable=False),
+        sa.Column("alarm_id", _big(), nullable=False),
+        sa.Column("code_id", _big(), nullable=False),
+        sa.Column("order_id", _big(), nullable=False),
+        sa.Column(
+            "state", _enum("replacementstate", "waiting", "replaced", "left"), nullable=False
+        ),
+        sa.Column("why", _enum("why", "sold_out", "used", "gone"), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["alarm_id"], ["leak_alarms.id"], name=op.f("fk_leak_replacements_alarm_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["code_id"], ["codes.id"], name=op.f("fk_leak_replacements_code_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.id"], name=op.f("fk_leak_replacements_order_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_leak_replacements")),
+        sa.UniqueConstraint(
+            "alarm_id", "code_id", name=op.f("uq_leak_replacements_alarm_id_code_id")
+        ),
+    )
+    for name, columns in (
+        (op.f("ix_leak_replacements_code_id"), ["code_id"]),
+        (op.f("ix_leak_replacements_order_id"), ["order_id"]),
+        ("ix_leak_replacements_state", ["alarm_id", "state", "order_id"]),
+    ):
+        op.create_index(name, "leak_replacements", columns)
+
+
+def _let_kinds_be(*kinds: str) -> None:
+    listed = ", ".join(f"'{kind}'" for kind in kinds)
+    with op.batch_alter_table("messages") as batch:
+        batch.drop_constraint(op.f("ck_messages_kind"), type_="check")
+        batch.create_check_constraint(op.f("ck_messages_kind"), sa.text(f"kind IN ({listed})"))
 
 
 def _refuse(table: str, event: str) -> None:

@@ -44,6 +44,11 @@ def low_balance(order_id: int) -> Unit | None:
     return _tell(Kind.LOW_BALANCE, order_id)
 
 
+def replaced(replacement_id: int) -> Unit | None:
+    """Codes that may have leaked were exchanged for others."""
+    return _tell(Kind.REPLACED, replacement_id)
+
+
 def expiring(order_line_id: int) -> Unit | None:
     """What was bought is over soon: wait until it is time to say so, then say it."""
     end = queries.next_end(session.get_one(OrderLine, order_line_id, populate_existing=True))

@@ -113,7 +113,7 @@ def export_of(alarm: Alarm) -> CodeExport | None:
 def close(alarm_id: int, *, reason: str) -> None:
     """It was looked into. A batch stays frozen until staff decide; a member of staff who was
     stopped may go on. Raises Refusal, Conflict."""
-    alarm = _lock(alarm_id)
+    alarm = lock_open(alarm_id)
     why = batches.checked_reason(reason)
     move(alarm, AlarmState.CLOSED, why)
     alarm.closed_at = clock.now()
@@ -123,7 +123,7 @@ def close(alarm_id: int, *, reason: str) -> None:
 def recall(alarm_id: int, today: date, *, reason: str) -> str:
     """Take what is unsold of the batch off the shelf for ever, and make as many anew if they are
     our own; the uid of their progress, else empty. Raises Refusal, Conflict."""
-    alarm = _lock(alarm_id)
+    alarm = lock_open(alarm_id)
     if alarm.batch_id is None:
         raise Conflict(N_("这个警报不关联批次，没有可以召回的卡密"))
     batch = batches.lock_batch(alarm.batch_id)
@@ -142,7 +142,8 @@ def recall(alarm_id: int, today: date, *, reason: str) -> str:
     return generating.start(batch.product_id, unsold, details, today)
 
 
-def _lock(alarm_id: int) -> Alarm:
+def lock_open(alarm_id: int) -> Alarm:
+    """The alarm, locked; raises NotFound, and Conflict when it was closed."""
     alarm = session.get(Alarm, alarm_id, with_for_update=True, populate_existing=True)
     if alarm is None:
         raise NotFound(N_("没有找到这个警报"))

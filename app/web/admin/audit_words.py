@@ -10,6 +10,7 @@ ACTIONS = {
     "alarm.close": N_("关闭泄漏警报"),
     "alarm.raise": N_("泄漏警报"),
     "alarm.recall": N_("召回泄漏批次没卖出的卡密"),
+    "alarm.replace": N_("为买家更换泄漏批次的卡密"),
     "alarms.export": N_("导出泄漏警报"),
     "attribution.correct": N_("更正订单归属"),
     "audit.export": N_("导出操作日志"),
