@@ -17,18 +17,20 @@ from sqlalchemy.exc import OperationalError
 from app import backup as backups
 from app import demo as demo_data
 from app import doctor as diagnosis
+from app import drill as drills
 from app import invariants
 from app.core import audit_chain, keys, migrations
 from app.core.actors import act_as
 from app.core.db import session, transaction
 from app.domain.risk import pack as risk_rules
+from app.drill.report import Line, Who
 from app.settings import Settings
 
 console = Console()
 
 
 def init_app(app: Flask) -> None:
-    for command in (init, demo, audit, anchor, doctor, backup, restore, keys_group):
+    for command in (init, demo, audit, anchor, doctor, backup, restore, keys_group, drill_group):
         app.cli.add_command(command)
 
 
@@ -155,6 +157,40 @@ def restore(path: Path) -> None:
     findings = invariants.run()
     console.print(_audit_table(findings))
     sys.exit(0 if all(finding.holds for finding in findings) else 1)
+
+
+@click.group("drill")
+def drill_group() -> None:
+    """What would happen, played on a shop made for it and thrown away."""
+
+
+@drill_group.command("leak")
+@click.option("--json", "as_json", is_flag=True, help="Print figures for machines.")
+@with_appcontext
+def drill_leak(*, as_json: bool) -> None:
+    """Play a leak by staff and the theft of the database; exit with 1 when anything got through.
+
+    This shop is not touched: the drill has a database and keys of its own.
+    """
+    from app import connect, create_app  # noqa: PLC0415  they import this module
+
+    here = current_app._get_current_object()  # type: ignore[attr-defined]
+    try:
+        report = drills.leak(create_app, (lambda _line: None) if as_json else _print_line)
+    finally:
+        # Keys, queue and senders are this process's, and were the drill's.
+        connect(here)
+    if as_json:
+        click.echo(json.dumps(report.figures))
+    sys.exit(1 if report.got_through else 0)
+
+
+def _print_line(line: Line) -> None:
+    if line.who is Who.SCENE:
+        console.print(f"\n[bold]{line.words}[/]" if line.words[0].isdigit() else line.words)
+        return
+    mark = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}[line.held]
+    console.print(f"{line.seconds:7.1f} s {mark} {line.who.value}: {line.words}", soft_wrap=True)
 
 
 @click.group("keys")

@@ -33,7 +33,9 @@ def hashed(known: Mapping[Key, str]) -> dict[Key, bytes]:
 
 
 def from_address(address: str, network: str) -> dict[Key, str]:
-    """The keys that an address gives; none when it is not a visitor's own."""
+    """The keys that an address gives; none when there is none, or it is not a visitor's own."""
+    if not address:
+        return {}
     parsed = ipaddress.ip_address(address)
     if any(parsed in inner for inner in NOT_A_VISITOR if inner.version == parsed.version):
         return {}
