@@ -57,7 +57,7 @@ LIST = Listing(
     days=Days(CodeExport.requested_at),
     sorts=(Sort("newest", N_("最新在前"), (CodeExport.id.desc(),)),),
     columns=(
-        Column(N_("申请时间"), lambda row: local(row[0].requested_at)),
+        Column(N_("提出时间"), lambda row: local(row[0].requested_at)),
         Column(N_("批次"), lambda row: row[1].name),
         Column(N_("状态"), lambda row: state_words.word("code_export", standing(row[0]))),
         Column(N_("条数"), lambda row: row[0].code_count or row[0].quantity or ""),

@@ -67,14 +67,14 @@ def test_two_people_and_half_an_hour_make_one_file(app: Flask, owner: Visitor) -
     (mark,) = set(lines) - set(texts)
     Visitor(app, ip="198.51.100.7").post("/redeem", {"code": mark})
     page = words(owner.get("/admin/alarms/1"))
-    assert "这条诱饵只混在一次导出的文件里" in page and "交给门店" in words(owner.get(url))
+    assert "所以泄漏的是那份文件" in page and "交给门店" in words(owner.get(url))
 
 
 def test_a_shop_of_one_hears_what_is_possible(app: Flask, owner: Visitor) -> None:
     factories.make_product(codes=30)
     page = words(owner.get("/admin/batches/1/exports/new"))
     assert "店里现在没有别人能批准" in page and "请先邀请一位店主或财务" in page
-    assert "提交申请" not in page
+    assert "提交导出申请" not in page
     # A form sent all the same waits for somebody who is not there, and can be taken back.
     url = location(owner.post("/admin/batches/1/exports", {"reason": "交给门店", "all": "1"}))
     owner.post(f"{url}/approval")
