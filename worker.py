@@ -21,15 +21,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import configure_mappers
 
 from app import create_app
-from app.core import db, outbox
+from app.core import audit_chain, db, outbox
 from app.core.bell import QUEUE
 from app.core.db import session, transaction
+from app.core.keys import KeysMissing
 from app.core.processes import Child, collect_less, look_after_until, stop_all, stop_signal
 from app.settings import BadSettings, Settings
 
 log = structlog.get_logger()
 
 RELAY_EVERY = 1.0
+SEAL_EVERY = 5.0
 # RQ waits for work 15 s less than this at a time; told to stop just as it begins to wait, it
 # notices only when the wait is over.
 WORKER_TTL = 20
@@ -77,12 +79,16 @@ def work() -> None:
 
 
 def relay() -> None:
-    """Ring for what is due, every second, until told to stop."""
+    """Ring for what is due, every second, and seal the audit log, until told to stop."""
     stop = stop_signal()
+    seal_at = time.monotonic()
     with create_app().app_context():
         while not stop.is_set():
+            if time.monotonic() >= seal_at and seal_once() < audit_chain.PER_UNIT:
+                seal_at = time.monotonic() + SEAL_EVERY
             if relay_once() == 0:
                 stop.wait(RELAY_EVERY)
+        seal_once()
 
 
 def relay_once() -> int:
@@ -91,6 +97,17 @@ def relay_once() -> int:
         return outbox.relay()
     except (OSError, OperationalError) as error:
         log.warning("relay.waits", error=type(error).__name__)
+        return 0
+    finally:
+        session.remove()
+
+
+def seal_once() -> int:
+    """One round of sealing; without a database or keys the audit log waits."""
+    try:
+        return audit_chain.seal()
+    except (OSError, OperationalError, KeysMissing) as error:
+        log.warning("sealer.waits", error=type(error).__name__)
         return 0
     finally:
         session.remove()

@@ -17,18 +17,20 @@ from sqlalchemy.exc import OperationalError
 from app import backup as backups
 from app import demo as demo_data
 from app import doctor as diagnosis
+from app import drill as drills
 from app import invariants
-from app.core import keys, migrations
+from app.core import audit_chain, keys, migrations
 from app.core.actors import act_as
 from app.core.db import session, transaction
 from app.domain.risk import pack as risk_rules
+from app.drill.report import Line, Who
 from app.settings import Settings
 
 console = Console()
 
 
 def init_app(app: Flask) -> None:
-    for command in (init, demo, audit, doctor, backup, restore, keys_group):
+    for command in (init, demo, audit, anchor, doctor, backup, restore, keys_group, drill_group):
         app.cli.add_command(command)
 
 
@@ -66,12 +68,17 @@ def demo() -> None:
 @click.command()
 @click.option("--full", is_flag=True, help="Open every code instead of the newest ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+@click.option("--anchor", "line", metavar="LINE", help="Check a line of `flask anchor`, too.")
 @with_appcontext
-def audit(*, full: bool, as_json: bool) -> None:
+def audit(*, full: bool, as_json: bool, line: str | None) -> None:
     """Check what must always be true; exit with 1 when anything is not."""
     _refuse_unless_migrated()
+    try:
+        wanted = audit_chain.parse(line) if line else None
+    except audit_chain.BadAnchor:
+        raise click.ClickException("This is no anchor of this shop: see `anchor`.") from None
     if as_json:
-        findings = invariants.run(full=full)
+        findings = invariants.run(full=full, anchor=wanted)
         click.echo(
             json.dumps(
                 {
@@ -86,10 +93,25 @@ def audit(*, full: bool, as_json: bool) -> None:
         with _progress() as progress:
             task = progress.add_task("", total=len(invariants.CHECKS))
             findings = invariants.run(
-                full=full, begin=lambda name: progress.update(task, description=name, advance=1)
+                full=full,
+                anchor=wanted,
+                begin=lambda name: progress.update(task, description=name, advance=1),
             )
         console.print(_audit_table(findings))
     sys.exit(0 if all(finding.holds for finding in findings) else 1)
+
+
+@click.command()
+@with_appcontext
+def anchor() -> None:
+    """Print a line that names the last seal of the audit log. Keep it elsewhere: `audit --anchor`
+    tells by it whether the log was cut off or made anew since."""
+    _refuse_unless_migrated()
+    audit_chain.seal_all()
+    head = audit_chain.head()
+    if head is None:
+        raise click.ClickException("The audit log is empty: there is nothing to anchor yet.")
+    click.echo(head.text)
 
 
 @click.command()
@@ -129,10 +151,46 @@ def restore(path: Path) -> None:
         except backups.BadBackup as fault:
             raise click.ClickException(str(fault)) from None
     keys.forget()
+    # What was written in the seconds before the backup; no relay runs here.
+    audit_chain.seal_all()
     console.print(f"{sum(contents.rows.values()):,} rows of {contents.made_at} are back.")
     findings = invariants.run()
     console.print(_audit_table(findings))
     sys.exit(0 if all(finding.holds for finding in findings) else 1)
+
+
+@click.group("drill")
+def drill_group() -> None:
+    """What would happen, played on a shop made for it and thrown away."""
+
+
+@drill_group.command("leak")
+@click.option("--json", "as_json", is_flag=True, help="Print figures for machines.")
+@with_appcontext
+def drill_leak(*, as_json: bool) -> None:
+    """Play a leak by staff and the theft of the database; exit with 1 when anything got through.
+
+    This shop is not touched: the drill has a database and keys of its own.
+    """
+    from app import connect, create_app  # noqa: PLC0415  they import this module
+
+    here = current_app._get_current_object()  # type: ignore[attr-defined]
+    try:
+        report = drills.leak(create_app, (lambda _line: None) if as_json else _print_line)
+    finally:
+        # Keys, queue and senders are this process's, and were the drill's.
+        connect(here)
+    if as_json:
+        click.echo(json.dumps(report.figures))
+    sys.exit(1 if report.got_through else 0)
+
+
+def _print_line(line: Line) -> None:
+    if line.who is Who.SCENE:
+        console.print(f"\n[bold]{line.words}[/]" if line.words[0].isdigit() else line.words)
+        return
+    mark = {None: " ", True: "[green]✓[/]", False: "[red]✗[/]"}[line.held]
+    console.print(f"{line.seconds:7.1f} s {mark} {line.who.value}: {line.words}", soft_wrap=True)
 
 
 @click.group("keys", invoke_without_command=True)

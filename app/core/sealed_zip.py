@@ -19,7 +19,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from app.core.crypto import Secret
+from app.core.crypto import Secret, Tampered
 
 SALT = 16
 ROUNDS = 1_000
@@ -59,6 +59,21 @@ def sealed_zip(name: str, plain: bytes, password: Secret, at: datetime) -> bytes
     directory = b"PK\x01\x02" + struct.pack("<H", NEEDS) + common + entry + encoded + EXTRA
     end = struct.pack("<HHHHIIH", 0, 0, 1, 1, len(directory), len(local), 0)
     return local + directory + b"PK\x05\x06" + end
+
+
+def opened(archive: bytes, password: Secret) -> bytes:
+    """What is in an archive that `sealed_zip` made; raises Tampered for another password."""
+    name_length, extra_length = struct.unpack_from("<HH", archive, 26)
+    (size,) = struct.unpack_from("<I", archive, 18)
+    start = 30 + name_length + extra_length
+    body = archive[start : start + size]
+    salt, check = body[:SALT], body[SALT : SALT + 2]
+    cipher_text, mac = body[SALT + 2 : -MAC], body[-MAC:]
+    material = hashlib.pbkdf2_hmac("sha1", password.reveal().encode(), salt, ROUNDS, 66)
+    made = hmac.new(material[32:64], cipher_text, "sha1").digest()[:MAC]
+    if not (hmac.compare_digest(material[64:], check) and hmac.compare_digest(made, mac)):
+        raise Tampered("another password, or changed")
+    return _xor_keystream(material[:32], cipher_text)
 
 
 def _xor_keystream(key: bytes, text: bytes) -> bytes:

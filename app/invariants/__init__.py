@@ -7,6 +7,8 @@ and how many things it looked at. The numbers are those of `docs/architecture.md
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.core import audit_chain
+from app.core.audit_chain import Anchor
 from app.core.db import see_one_moment, session
 from app.invariants import (
     balances,
@@ -18,6 +20,7 @@ from app.invariants import (
     papers,
     payouts,
     risk,
+    trail,
 )
 
 
@@ -43,19 +46,33 @@ class Check:
 
 
 def run(
-    *, full: bool = False, begin: Callable[[str], object] = lambda _name: None
+    *,
+    full: bool = False,
+    anchor: Anchor | None = None,
+    begin: Callable[[str], object] = lambda _name: None,
 ) -> list[Finding]:
-    """Every check there is, of one moment. `full` opens every code instead of a sample; `begin` is
-    told the name of each check before it looks."""
+    """Every check there is, of one moment. `full` opens every code instead of a sample; `anchor` is
+    a seal of the audit log that was named outside; `begin` is told the name of each check before it
+    looks."""
     see_one_moment()
     found = []
     try:
         for check in CHECKS:
             begin(check.name)
             found.append(Finding(check.number, check.name, *check.look(full)))
+        if anchor is not None:
+            found += _anchored(anchor)
         return found
     finally:
         session.rollback()
+
+
+def _anchored(anchor: Anchor) -> list[Finding]:
+    """The seal that was named is still there, and everything up to it fits."""
+    whole = audit_chain.verify(full=True)
+    held = audit_chain.leads_through(anchor)
+    name = "the audit log leads through the anchor"
+    return [Finding(10, name, whole.looked_at, whole.broken + (not held))]
 
 
 CHECKS = (
@@ -78,6 +95,7 @@ CHECKS = (
     Check(2, "each code is used as often as its uses say", benefits.uses_add_up),
     Check(2, "each redemption has the recharge it asked for", benefits.redemptions_are_carried),
     Check(3, "each batch has the codes that were put into it", orders.batches_add_up),
+    Check(3, "no exported code is for sale", trail.exported_codes_are_off_the_shelf),
     Check(4, "nothing delivered unpaid, no money unanswered", orders.deliveries_are_paid),
     Check(4, "each payment and refund is booked once", books.money_is_booked_once),
     Check(4, "no more refunded than was paid", books.refunds_within_payments),
@@ -108,6 +126,9 @@ CHECKS = (
     Check(8, "codes open under what they are bound to", orders.codes_open),
     Check(8, "shredded codes have no key any more", orders.shredded_codes_stay_shut),
     Check(9, "no work is overdue", orders.outbox_is_on_time),
+    Check(10, "each export has its two people and its entry", trail.exports_are_recorded),
+    Check(10, "the audit log says what was sealed", trail.chain_is_whole),
+    Check(10, "every entry of the audit log is sealed in time", trail.entries_are_sealed),
     Check(10, "every held order waits for a person or a job", risk.held_orders_are_carried),
     Check(10, "every open case has an order that is held", risk.open_cases_hold_their_order),
     Check(10, "each decision could be carried out", risk.decisions_are_possible),

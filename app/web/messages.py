@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from app.core.errors import N_
-from app.domain.messages.alerts import Alert, AlertWriter
+from app.domain.messages.alerts import AlertWriter, Event, News
 from app.domain.messages.models import Kind
 from app.domain.messages.rules import Facts, Words, Writer
 from app.web.filters import money
@@ -24,12 +24,39 @@ SUBJECTS: Mapping[Kind, str] = {
     Kind.REFUNDED: N_("订单 %(number)s 的退款已退回"),
     Kind.EXPIRING: N_("订单 %(number)s 快到期了"),
     Kind.GIVEN_BACK: N_("订单 %(number)s 的兑换没有成功，次数已退回"),
+    Kind.REPLACED: N_("订单 %(number)s 的卡密已为你换新"),
     Kind.LOW_BALANCE: N_("订单 %(number)s 之后，进货余额不多了"),
 }
-OVERDUE = N_(
-    "%(count)s 个已付款的订单等待审核，已经超过 30 分钟。没有人处理就不会发货。"
-    "请打开后台放行或拒绝：%(url)s"
-)
+# What staff are told: the subject and the text.
+NEWS: Mapping[Event, tuple[str, str]] = {
+    Event.ALARM: (
+        N_("%(shop)s：泄漏警报"),
+        N_("可能有卡密泄漏，相关的已自动停止。请打开后台查看并处理：%(url)s"),
+    ),
+    Event.CASES_OVERDUE: (
+        N_("%(shop)s：有订单等待审核"),
+        N_(
+            "%(count)s 个已付款的订单等待审核，已经超过 30 分钟。没有人处理就不会发货。"
+            "请打开后台放行或拒绝：%(url)s"
+        ),
+    ),
+    Event.EXPORT_REQUESTED: (
+        N_("%(shop)s：有人申请导出卡密"),
+        N_("有人申请导出没卖出的卡密，等你批准。请核对是谁、为什么、多少条：%(url)s"),
+    ),
+    Event.EXPORT_APPROVED: (
+        N_("%(shop)s：导出已批准"),
+        N_("你申请的导出已批准，请在 30 分钟内下载，只能下载一次：%(url)s"),
+    ),
+    Event.EXPORT_REFUSED: (
+        N_("%(shop)s：导出被拒绝"),
+        N_("你申请的导出被拒绝，原因见后台：%(url)s"),
+    ),
+    Event.EXPORT_DOWNLOADED: (
+        N_("%(shop)s：卡密已导出"),
+        N_("一批没卖出的卡密已被下载，离开了本店。如果你不知情，请马上查看：%(url)s"),
+    ),
+}
 
 
 def writer(app: Flask, base_url: str) -> Writer:
@@ -58,20 +85,24 @@ def writer(app: Flask, base_url: str) -> Writer:
 
 
 def alert_writer(app: Flask, base_url: str) -> AlertWriter:
-    """What puts an alert into words, with a link to the console of the shop at `base_url`."""
+    """What puts news for staff into words, with a link to the console of the shop at `base_url`."""
 
-    def write(alert: Alert, language: str, shop: str) -> Words:
+    def write(news: News, language: str, shop: str) -> Words:
         say = _Speech(language)
-        pages = app.url_map.bind("")
-        if alert.kind == "case":
-            url = base_url + pages.build("admin.cases.index")
-            text = say(OVERDUE, count=alert.count, url=url)
-            return Words(say(N_("%(shop)s：有订单等待审核"), shop=shop), text, "")
-        url = base_url + pages.build("admin.alarms.show", {"alarm_id": alert.subject_id})
-        text = say(N_("可能有卡密泄漏，相关的已自动停止。请打开后台查看并处理：%(url)s"), url=url)
-        return Words(say(N_("%(shop)s：泄漏警报"), shop=shop), text, "")
+        url = base_url + app.url_map.bind("").build(*_place_of(news))
+        subject, text = NEWS[news.event]
+        return Words(say(subject, shop=shop), say(text, url=url, count=news.count), "")
 
     return write
+
+
+def _place_of(news: News) -> tuple[str, dict[str, int]]:
+    """The page of the console that it is about: endpoint and arguments."""
+    if news.event == Event.CASES_OVERDUE:
+        return "admin.cases.index", {}
+    if news.event == Event.ALARM:
+        return "admin.alarms.show", {"alarm_id": news.subject_id}
+    return "admin.exports.show", {"export_id": news.subject_id}
 
 
 class _Speech:

@@ -84,6 +84,22 @@ LOOKS: dict[str, dict[str, Look]] = {
         "open": Look(N_("待处理"), "bad"),
         "closed": Look(N_("已关闭"), "neutral", "check"),
     },
+    "replacement": {
+        "waiting": Look(N_("正在换新"), "info", "loader-circle"),
+        "replaced": Look(N_("已换新"), "good"),
+        "left": Look(N_("没换"), "neutral", "x"),
+        "sold_out": Look(N_("没换：缺货"), "bad"),
+        "used": Look(N_("没换：已用过"), "neutral", "check"),
+        "gone": Look(N_("没换：已退款或作废"), "neutral", "ban"),
+    },
+    "code_export": {
+        "requested": Look(N_("待批准"), "wait"),
+        "approved": Look(N_("待下载"), "info", "clock"),
+        "downloaded": Look(N_("已下载"), "good"),
+        "refused": Look(N_("被拒绝"), "neutral", "ban"),
+        "cancelled": Look(N_("已撤回"), "neutral", "x"),
+        "over": Look(N_("已失效"), "neutral", "clock"),
+    },
     "batch": {
         "importing": Look(N_("导入中"), "info", "loader-circle"),
         "open": Look(N_("可售"), "good"),

@@ -10,6 +10,7 @@ from app.domain.channels.models import Distributor, Plan, Tier
 from app.domain.orders.models import OrderLine, Problem, Refund
 from app.domain.payouts.models import PayoutAccount, Withdrawal
 from app.domain.risk.models import Case, ListEntry
+from app.domain.vault.export_models import CodeExport
 from app.domain.vault.models import Batch, Import
 
 LATIN = "Pneumonoultramicroscopicsilicovolcanoconiosis" * 4
@@ -30,6 +31,7 @@ NAMES = (
     (Distributor.state_reason, 180),
     (Tier.name, 20),
     (Plan.note, 60),
+    (CodeExport.reason, 180),
     (Problem.text, 180),
     (Refund.reason, 180),
     (PayoutAccount.bank, 60),

@@ -1,11 +1,14 @@
 """What the address of a page does not say: in which state a thing is, and what a tap shows."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
-from app.core import ids, outbox
+from app.core import audit_chain, clock, ids, outbox
+from app.core.actors import acting_as
 from app.core.db import session, transaction
 from app.core.outbox import OutboxRow
 from app.domain.accounts import sessions
@@ -18,11 +21,12 @@ from app.domain.channels import balance, figures, holding, joining, recipients
 from app.domain.channels.models import Commission
 from app.domain.orders import closing, queries, refunding, service, settling
 from app.domain.orders.models import Order, OrderState
-from app.domain.redemptions import links
+from app.domain.redemptions import links, replacing
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
-from app.domain.vault import batches
+from app.domain.vault import alarms, batches, exporting
 from app.domain.vault import queries as vault
+from app.domain.vault.alarm_models import AlarmKind
 from app.domain.vault.models import Batch
 from app.providers.recharges.interface import Outcome
 from tests import channels, factories, people, sellers, trade
@@ -49,6 +53,7 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_codes_to_redeem(found.id),
         *of_passes(found.id),
         *of_imports(),
+        *of_leaks(gallery),
         *of_distributors(gallery),
         *of_the_portal(),
         *of_trade(found.id, obedient),
@@ -164,6 +169,50 @@ def of_passes(buyer: int) -> list[View]:
         View("order of a pass", f"/orders/{order.number}", HOLDER),
         View("pass shown", f"/orders/{order.number}/passes/{code.id}", HOLDER),
     ]
+
+
+def of_leaks(gallery: Gallery) -> list[View]:
+    """Exports as their maker sees them, an alarm that one of them got about, and the seals."""
+    found = sessions.find(gallery.secrets[OWNER])
+    assert found is not None
+    maker, checker = f"person:{found.id}", f"person:{people.make(Role.FINANCE).id}"
+    product = factories.make_product(codes=30, name="点数卡 100 元")
+    batch_id = session.scalars(sa.select(Batch.id).where(Batch.product_id == product.id)).one()
+    waiting, approved, done = (_export(batch_id, maker) for _ in range(3))
+    for one in (approved, done):
+        with acting_as(checker):
+            transaction(partial(exporting.approve, one))
+    factories.buy(product, quantity=1)
+    with acting_as(maker):
+        transaction(partial(exporting.new_password, done))
+        transaction(partial(exporting.download, done, ip="203.0.113.7"))
+    transaction(lambda: batches.freeze(batch_id, reason="诱饵被使用"))
+    alarm_id = transaction(lambda: _alarm_of(done, batch_id))
+    factories.work()
+    audit_chain.seal_all()
+    url, form = f"/admin/exports/{approved}", f"/admin/batches/{batch_id}/exports/new"
+    return [
+        View("export waits", f"/admin/exports/{waiting}", OWNER),
+        View("export approved", url, OWNER),
+        View("export password", url, OWNER, _sends('form[action$="/password"]')),
+        View("export downloaded", f"/admin/exports/{done}", OWNER),
+        View("export refused", form, OWNER, _sends(FORM, quantity="999")),
+        View("export got about", f"/admin/alarms/{alarm_id}", OWNER),
+        View("audit log sealed", "/admin/audit", OWNER),
+    ]
+
+
+def _export(batch_id: int, maker: str) -> int:
+    with acting_as(maker):
+        return transaction(lambda: exporting.request(batch_id, 5, reason="交给线下门店")).id
+
+
+def _alarm_of(export_id: int, batch_id: int) -> int:
+    """The file got about, and its buyers' codes are being replaced."""
+    touch = alarms.Touch("typed", "203.0.113.0/24")
+    alarm = alarms.raise_alarm(AlarmKind.CANARY, f"export:{export_id}", touch, batch_id)
+    replacing.start(alarm.id, clock.now() - timedelta(days=1), reason="疑似泄漏")
+    return alarm.id
 
 
 def of_distributors(gallery: Gallery) -> list[View]:

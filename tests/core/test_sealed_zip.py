@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.core.crypto import Secret
+from app.core.crypto import Secret, Tampered
+from app.core.sealed_zip import opened as sealed_zip_opened
 from app.core.sealed_zip import sealed_zip
 from tests.locked_zips import WrongPassword, opened
 
@@ -16,6 +17,9 @@ def test_what_goes_in_comes_out(length: int) -> None:
     plain = bytes(n % 251 for n in range(length))
     made = sealed_zip("卡密.txt", plain, Secret("一个很长的密码 ok"), AT)
     assert opened(made, "一个很长的密码 ok") == ("卡密.txt", plain)
+    assert sealed_zip_opened(made, Secret("一个很长的密码 ok")) == plain
+    with pytest.raises(Tampered):
+        sealed_zip_opened(made, Secret("另一个密码"))
     assert length < 15 or plain[:15] not in made
 
 

@@ -38,7 +38,7 @@ from app.domain.redemptions.validity import Policy
 from app.domain.risk import cases, events, lists, pack
 from app.domain.risk import engine as risk
 from app.domain.risk.models import EventKind, ListKind, Restriction, Rule, RuleMode, Subject
-from app.domain.vault import alarms
+from app.domain.vault import alarms, exporting
 from app.domain.vault import queries as vault
 from app.domain.vault.alarm_models import AlarmKind
 from app.domain.vault.models import Batch
@@ -139,6 +139,7 @@ def furnish(app: Flask) -> House:
             sa.select(Batch.id).where(Batch.product_id == product.id)
         ).one(),
         "alarm_id": transaction(lambda: an_alarm(product)),
+        "export_id": transaction(lambda: an_export(product)),
         "row_id": transaction(dead_job),
         "digest": drawn.digest,
         "name": "css/shop.css",
@@ -159,6 +160,12 @@ def an_alarm(product: Product) -> int:
     batch_id = session.scalars(sa.select(Batch.id).where(Batch.product_id == product.id)).one()
     touch = alarms.Touch("typed", "203.0.113.0/24")
     return alarms.raise_alarm(AlarmKind.CANARY, f"batch:{batch_id}", touch, batch_id).id
+
+
+def an_export(product: Product) -> int:
+    """That somebody asked for some of the product's codes."""
+    batch_id = session.scalars(sa.select(Batch.id).where(Batch.product_id == product.id)).one()
+    return exporting.request(batch_id, 2, reason="交给线下门店").id
 
 
 def sign_everybody_in(house: House, buyer: Person) -> None:

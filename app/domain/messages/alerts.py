@@ -1,7 +1,8 @@
-"""The owners are told of what cannot wait: at most once each, by what they sign in with."""
+"""Staff are told of what cannot wait: at most once each, by what they sign in with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import sqlalchemy as sa
 import structlog
@@ -11,76 +12,122 @@ from app.core.db import session
 from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import kind_of
 from app.domain.accounts.models import Person, PersonState, Role
+from app.domain.accounts.rules import PERMISSIONS
 from app.domain.catalog import preferences
 from app.domain.messages.rules import Words
 from app.domain.risk import cases
 from app.domain.vault.alarm_models import Alarm
+from app.domain.vault.export_models import CodeExport
 from app.providers import messages
 from app.providers.messages.interface import Message, Sender
 
 log = structlog.get_logger()
 
+Letters = list[tuple[Sender, Message]]
+
+
+class Event(StrEnum):
+    """What staff are told of."""
+
+    ALARM = "alarm"
+    CASES_OVERDUE = "cases_overdue"
+    EXPORT_REQUESTED = "export_requested"
+    EXPORT_APPROVED = "export_approved"
+    EXPORT_REFUSED = "export_refused"
+    EXPORT_DOWNLOADED = "export_downloaded"
+
 
 @dataclass(frozen=True)
-class Alert:
-    """What owners are told of: an alarm by its id, or so many cases that are overdue."""
+class News:
+    """One event, and the id of the alarm, export or case that it is about; of cases, how many."""
 
-    kind: str
+    event: Event
     subject_id: int
     count: int = 1
 
 
-# The words of an alert, in the reader's language, from the shop of this name.
-AlertWriter = Callable[[Alert, str, str], Words]
+# The words of it: the news, the reader's language, the shop's name.
+AlertWriter = Callable[[News, str, str], Words]
 
 _writer: AlertWriter | None = None
 
 
 def connect(writer: AlertWriter) -> None:
-    """Take what puts an alert into words; called once by create_app()."""
+    """Take what puts it into words; called once by create_app()."""
     global _writer  # noqa: PLW0603  one way of writing a process
     _writer = writer
 
 
-def begin(alarm_id: int) -> list[tuple[Sender, Message]]:
+def begin(alarm_id: int) -> Letters:
     """Write the intent of telling every owner of an alarm, and what to send; nothing the second
-    time. The caller commits before anybody is called."""
+    time.
+
+    The caller commits before anybody is called.
+    """
     alarm = session.get_one(Alarm, alarm_id, with_for_update=True, populate_existing=True)
     if alarm.told_at is not None:
         return []
     alarm.told_at = clock.now()
-    return _letters(Alert("alarm", alarm.id))
+    return _letters(News(Event.ALARM, alarm.id), Person.role == Role.OWNER)
 
 
-def begin_overdue(case_id: int) -> list[tuple[Sender, Message]]:
+def begin_overdue(case_id: int) -> Letters:
     """Likewise of a case that is overdue, and of all others that are by now: one letter for all."""
     found = cases.take_untold(case_id)
-    return _letters(Alert("case", case_id, len(found))) if found else []
+    news = News(Event.CASES_OVERDUE, case_id, len(found))
+    return _letters(news, Person.role == Role.OWNER) if found else []
+
+
+def begin_export(event: Event, export_id: int) -> Letters:
+    """The same for what became of an export: who has to look at it, whom it concerns."""
+    export = session.get_one(CodeExport, export_id, with_for_update=True, populate_existing=True)
+    if event in export.told:
+        return []
+    export.told = [*export.told, event.value]
+    maker = _is(export.requested_by)
+    whom = {
+        Event.EXPORT_REQUESTED: sa.and_(
+            Person.role.in_(PERMISSIONS["exports.approve"]), sa.not_(maker)
+        ),
+        Event.EXPORT_APPROVED: maker,
+        Event.EXPORT_REFUSED: maker,
+        Event.EXPORT_DOWNLOADED: sa.or_(
+            Person.role == Role.OWNER, maker, _is(export.checked_by or "")
+        ),
+    }[event]
+    return _letters(News(event, export.id), whom)
 
 
 def send(sender: Sender, message: Message) -> None:
-    """Hand it over; what became of it stands in the log, what it tells of in the console."""
+    """Hand it over; what became of it stands in the log, the matter itself in the console."""
     result = sender.send(message)
-    log.info("alert.told", reference=message.reference, outcome=result.outcome.name)
+    log.info("staff.told", reference=message.reference, outcome=result.outcome.name)
 
 
-def _letters(alert: Alert) -> list[tuple[Sender, Message]]:
-    owners = session.scalars(
-        sa.select(Person).where(Person.role == Role.OWNER, Person.state == PersonState.ACTIVE)
-    )
-    found = [(owner, messages.sender_for(kind_of(owner.contact_masked))) for owner in owners]
-    return [(sender, _compose(alert, owner)) for owner, sender in found if sender is not None]
+def _is(actor: str) -> sa.ColumnElement[bool]:
+    kind, _, name = actor.partition(":")
+    return Person.id == (int(name) if kind == "person" else 0)
 
 
-def _compose(alert: Alert, owner: Person) -> Message:
+def _letters(news: News, whom: sa.ColumnElement[bool]) -> Letters:
+    staff: Sequence[Person] = session.scalars(
+        sa.select(Person)
+        .where(whom, Person.role.is_not(None), Person.state == PersonState.ACTIVE)
+        .order_by(Person.id)
+    ).all()
+    found = [(person, messages.sender_for(kind_of(person.contact_masked))) for person in staff]
+    return [(sender, _compose(news, person)) for person, sender in found if sender is not None]
+
+
+def _compose(news: News, person: Person) -> Message:
     if _writer is None:
-        raise RuntimeError("nothing was connected that writes alerts")
-    words = _writer(alert, owner.language, preferences.get().name)
+        raise RuntimeError("nothing was connected that writes to staff")
+    words = _writer(news, person.language, preferences.get().name)
     return Message(
-        reference=f"{alert.kind}-{alert.subject_id}-{owner.id}",
-        kind=alert.kind,
-        to=accounts.contact_of(owner),
-        to_masked=owner.contact_masked,
+        reference=f"{news.event}-{news.subject_id}-{person.id}",
+        kind=news.event,
+        to=accounts.contact_of(person),
+        to_masked=person.contact_masked,
         subject=words.subject,
         text=words.text,
         html=words.html,

@@ -8,9 +8,9 @@ from app.core.crashpoints import crashpoint
 from app.core.db import session, transaction
 from app.core.outbox import Unit
 from app.domain.messages import alerts, queries, service
+from app.domain.messages.alerts import Event, Letters
 from app.domain.messages.models import Kind
 from app.domain.orders.models import OrderLine
-from app.providers.messages.interface import Message, Sender
 
 
 def paid(order_id: int) -> Unit | None:
@@ -44,6 +44,11 @@ def low_balance(order_id: int) -> Unit | None:
     return _tell(Kind.LOW_BALANCE, order_id)
 
 
+def replaced(replacement_id: int) -> Unit | None:
+    """Codes that may have leaked were exchanged for others."""
+    return _tell(Kind.REPLACED, replacement_id)
+
+
 def expiring(order_line_id: int) -> Unit | None:
     """What was bought is over soon: wait until it is time to say so, then say it."""
     end = queries.next_end(session.get_one(OrderLine, order_line_id, populate_existing=True))
@@ -56,15 +61,35 @@ def expiring(order_line_id: int) -> Unit | None:
 
 def alarm(alarm_id: int) -> None:
     """Tell the owners of an alarm. Whom a crash keeps it from sees it in the console."""
-    _alert(partial(alerts.begin, alarm_id))
+    _tell_staff(partial(alerts.begin, alarm_id))
 
 
 def overdue_case(case_id: int) -> None:
     """Tell the owners that a buyer who has paid waits for longer than she was promised."""
-    _alert(partial(alerts.begin_overdue, case_id))
+    _tell_staff(partial(alerts.begin_overdue, case_id))
 
 
-def _alert(begin: Callable[[], list[tuple[Sender, Message]]]) -> None:
+def export_requested(export_id: int) -> None:
+    """Tell whoever may approve it."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_REQUESTED, export_id))
+
+
+def export_approved(export_id: int) -> None:
+    """Tell its maker, whose half an hour runs."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_APPROVED, export_id))
+
+
+def export_refused(export_id: int) -> None:
+    """Tell its maker."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_REFUSED, export_id))
+
+
+def export_downloaded(export_id: int) -> None:
+    """Tell the owners, its maker and its checker: codes have left the shop."""
+    _tell_staff(partial(alerts.begin_export, Event.EXPORT_DOWNLOADED, export_id))
+
+
+def _tell_staff(begin: Callable[[], Letters]) -> None:
     letters = transaction(begin)
     session.rollback()
     for sender, message in letters:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     EXPIRING = "expiring"
     GIVEN_BACK = "given_back"
     LOW_BALANCE = "low_balance"
+    REPLACED = "replaced"
 
 
 class MessageState(StrEnum):

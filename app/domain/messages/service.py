@@ -31,6 +31,7 @@ from app.domain.orders import telling
 from app.domain.orders.models import Order, OrderLine, OrderState, Payment, Refund
 from app.domain.redemptions import queries as redemptions
 from app.domain.redemptions.models import Redemption
+from app.domain.redemptions.replacement_models import Replacement
 from app.providers import messages
 from app.providers.messages.interface import Message, Outcome, Result, Sender
 
@@ -211,6 +212,11 @@ def _given_back(redemption_id: int) -> Event:
     return Event(order, (line,), line.amount, why_not="no longer so" if is_used_again else "")
 
 
+def _replaced(replacement_id: int) -> Event:
+    order_id = session.get_one(Replacement, replacement_id).order_id
+    return _about(order_id, OrderState.DELIVERED, OrderState.FULFILLING)
+
+
 def _low_balance(order_id: int) -> Event:
     order = session.get_one(Order, order_id, populate_existing=True)
     who = session.scalar(sa.select(Distributor).where(Distributor.uid == order.balance_of))
@@ -234,4 +240,5 @@ EVENTS: dict[Kind, Callable[[int], Event]] = {
     Kind.EXPIRING: _expiring,
     Kind.GIVEN_BACK: _given_back,
     Kind.LOW_BALANCE: _low_balance,
+    Kind.REPLACED: _replaced,
 }

@@ -22,3 +22,11 @@ def sold_lately(batch_id: int, since: datetime) -> list[tuple[Code, Order]]:
         .limit(MOST_LISTED)
     )
     return [(code, order) for code, order in rows]
+
+
+def count_sold(batch_id: int, since: datetime) -> int:
+    """How many those are, however many are listed."""
+    found = sa.select(sa.func.count(Code.id)).where(
+        Code.batch_id == batch_id, Code.sold_at >= since, Code.order_line_id.is_not(None)
+    )
+    return int(session.scalar(found) or 0)

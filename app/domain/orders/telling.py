@@ -59,6 +59,13 @@ def low_balance(order: Order) -> None:
         later(name, order.id, key=key("low_balance", order.id))
 
 
+def replaced(order: Order, replacement_id: int) -> None:
+    """Codes of it that may have leaked are void, and there are others."""
+    if _can_be_told(order):
+        name = "app.domain.messages.jobs.replaced"
+        later(name, replacement_id, key=key("replaced", replacement_id))
+
+
 def key(kind: str, subject_id: int) -> str:
     """The outbox key of the job that tells of it."""
     return f"message:{kind}:{subject_id}"

@@ -14,9 +14,10 @@ from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound
 from app.core.outbox import later
 from app.core.states import move
-from app.domain.vault import batches, canaries, generating
+from app.domain.vault import batches, canaries, exporting, generating
 from app.domain.vault.alarm_models import Alarm, AlarmKind, AlarmState
 from app.domain.vault.batches import BatchDetails
+from app.domain.vault.export_models import CodeExport
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
 from app.domain.vault.rules import normalise
 
@@ -49,7 +50,9 @@ def notice(code: Code, touch: Touch) -> Alarm | None:
     if not canaries.is_canary(code, batch):
         return None
     batch = batches.lock_batch(batch.id)
-    alarm = raise_alarm(AlarmKind.CANARY, f"batch:{batch.id}", touch, batch.id, code.id)
+    export = exporting.of_watermark(code)
+    about = f"export:{export.id}" if export is not None else f"batch:{batch.id}"
+    alarm = raise_alarm(AlarmKind.CANARY, about, touch, batch.id, code.id)
     if batch.state == BatchState.OPEN:
         batches.freeze(batch.id, reason=FROZEN_BY_ALARM)
     return alarm
@@ -101,10 +104,16 @@ def find(alarm_id: int) -> Alarm:
     return alarm
 
 
+def export_of(alarm: Alarm) -> CodeExport | None:
+    """The export whose file got about, where that is what the alarm says."""
+    kind, _, name = alarm.about.partition(":")
+    return exporting.find(int(name)) if kind == "export" else None
+
+
 def close(alarm_id: int, *, reason: str) -> None:
     """It was looked into. A batch stays frozen until staff decide; a member of staff who was
     stopped may go on. Raises Refusal, Conflict."""
-    alarm = _lock(alarm_id)
+    alarm = lock_open(alarm_id)
     why = batches.checked_reason(reason)
     move(alarm, AlarmState.CLOSED, why)
     alarm.closed_at = clock.now()
@@ -114,7 +123,7 @@ def close(alarm_id: int, *, reason: str) -> None:
 def recall(alarm_id: int, today: date, *, reason: str) -> str:
     """Take what is unsold of the batch off the shelf for ever, and make as many anew if they are
     our own; the uid of their progress, else empty. Raises Refusal, Conflict."""
-    alarm = _lock(alarm_id)
+    alarm = lock_open(alarm_id)
     if alarm.batch_id is None:
         raise Conflict(N_("这个警报不关联批次，没有可以召回的卡密"))
     batch = batches.lock_batch(alarm.batch_id)
@@ -133,7 +142,8 @@ def recall(alarm_id: int, today: date, *, reason: str) -> str:
     return generating.start(batch.product_id, unsold, details, today)
 
 
-def _lock(alarm_id: int) -> Alarm:
+def lock_open(alarm_id: int) -> Alarm:
+    """The alarm, locked; raises NotFound, and Conflict when it was closed."""
     alarm = session.get(Alarm, alarm_id, with_for_update=True, populate_existing=True)
     if alarm is None:
         raise NotFound(N_("没有找到这个警报"))

@@ -5,6 +5,7 @@ and a day of complaints comes from everywhere. Whoever copies codes sees many, q
 after the other, or when nobody is there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,9 +19,11 @@ from app.core.crypto import Secret
 from app.core.db import session, transaction
 from app.core.errors import N_, Conflict
 from app.domain.catalog import preferences
-from app.domain.vault import alarms, service
+from app.domain.vault import alarms, exporting, service
 from app.domain.vault.alarm_models import Alarm, AlarmKind
 from app.domain.vault.alarms import Touch
+from app.domain.vault.export_models import CodeExport, ExportState
+from app.domain.vault.exporting import File
 from app.domain.vault.models import Code, Reveal
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -32,6 +35,13 @@ NIGHT_ENDS = 6
 MOST_A_NIGHT_HOUR = 5
 # Complaints of a day are about what is sold now: a few batches of a few products.
 MOST_BATCHES_A_DAY = 12
+# An export is the exception: to another shop, back to a supplier. Two people took part in each, so
+# what is in it does not count as seen one by one.
+MOST_EXPORTS_A_DAY = 4
+MOST_EXPORTS_A_NIGHT = 1
+MOST_EXPORTED_BATCHES_A_DAY = 2
+EXPORT = "export"
+STOPPED = N_("你查看的卡密异常多，已暂停你的查看权限并通知店主。请等店主核实后再试")
 
 
 @dataclass(frozen=True)
@@ -53,13 +63,27 @@ def is_unusual(seen: Seen, hour: int) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How many exports somebody has asked for in a day, and of how many batches with the next."""
+
+    in_a_day: int
+    batches: int
+
+
+def is_unusual_export(asked: Asked, hour: int) -> bool:
+    """Whether one more would be too many; `hour` is the hour of the shop's day."""
+    most = MOST_EXPORTS_A_NIGHT if hour < NIGHT_ENDS else MOST_EXPORTS_A_DAY
+    return asked.in_a_day >= most or asked.batches > MOST_EXPORTED_BATCHES_A_DAY
+
+
 def reveal_to_staff(code_id: int, buyer: bytes | None, *, reason: str, ip: str) -> Secret:
     """As `service.reveal_to_staff`, in units of its own, unless this member of staff is stopped.
 
     Raises Conflict for one who is: the alarm stands, whatever becomes of the request.
     """
     if transaction(partial(stop_if_unusual, ip)):
-        raise Conflict(N_("你查看的卡密异常多，已暂停你的查看权限并通知店主。请等店主核实后再试"))
+        raise Conflict(STOPPED)
 
     def reveal() -> Secret:
         code = session.get_one(Code, code_id)
@@ -69,28 +93,74 @@ def reveal_to_staff(code_id: int, buyer: bytes | None, *, reason: str, ip: str) 
     return transaction(reveal)
 
 
-def stop_if_unusual(ip: str) -> bool:
+def request_export(batch_id: int, quantity: int | None, *, reason: str, ip: str) -> CodeExport:
+    """As `exporting.request`, in units of its own, unless this member of staff is stopped."""
+    if transaction(lambda: stop_if_unusual(ip, partial(_asks_unusually, batch_id))):
+        raise Conflict(STOPPED)
+    return transaction(lambda: exporting.request(batch_id, quantity, reason=reason))
+
+
+def download_export(export_id: int, *, ip: str) -> File:
+    """As `exporting.download`, likewise: who was stopped meanwhile gets nothing out any more."""
+    if transaction(lambda: stop_if_unusual(ip, lambda: False)):
+        raise Conflict(STOPPED)
+    return transaction(lambda: exporting.download(export_id, ip=ip))
+
+
+def stop_if_unusual(ip: str, is_unusual_now: Callable[[], bool] | None = None) -> bool:
     """Whether whoever acts is stopped, now or since before."""
     about = f"staff:{actor()}"
-    if alarms.find_open(about) is None:
-        now = clock.now()
-        hour = now.astimezone(ZoneInfo(preferences.get().zone)).hour
-        if not is_unusual(seen_by(actor(), now), hour):
-            return False
+    if alarms.find_open(about) is None and not (is_unusual_now or _sees_unusually)():
+        return False
     alarms.raise_alarm(AlarmKind.STAFF, about, Touch("staff", ip))
     return True
 
 
-def seen_by(who: str, now: datetime) -> Seen:
-    """What this member of staff has seen lately: since the last alarm, which was looked into."""
-    cleared = session.scalar(
+def _sees_unusually() -> bool:
+    now = clock.now()
+    return is_unusual(seen_by(actor(), now), _hour(now))
+
+
+def _asks_unusually(batch_id: int) -> bool:
+    now = clock.now()
+    return is_unusual_export(asked_by(actor(), now, batch_id), _hour(now))
+
+
+def _hour(now: datetime) -> int:
+    return now.astimezone(ZoneInfo(preferences.get().zone)).hour
+
+
+def asked_by(who: str, now: datetime, batch_id: int) -> Asked:
+    """What this member of staff has asked to be exported since the last alarm, within a day; with
+    the batch that is asked for now."""
+    begin = max(now - DAY, _cleared(who) or now - DAY)
+    asked = session.scalars(
+        sa.select(CodeExport.batch_id).where(
+            CodeExport.requested_by == who,
+            CodeExport.requested_at > begin,
+            CodeExport.state != ExportState.CANCELLED,
+        )
+    ).all()
+    return Asked(len(asked), len({*asked, batch_id}))
+
+
+def _cleared(who: str) -> datetime | None:
+    return session.scalar(
         sa.select(sa.func.max(Alarm.closed_at)).where(Alarm.about == f"staff:{who}")
     )
+
+
+def seen_by(who: str, now: datetime) -> Seen:
+    """What this member of staff has seen lately: since the last alarm, which was looked into."""
+    cleared = _cleared(who)
 
     def since(moment: datetime) -> sa.Select[int]:
         begin = max(moment, cleared) if cleared else moment
         return sa.select(sa.func.coalesce(sa.func.sum(Reveal.code_count), 0)).where(
-            Reveal.actor == who, Reveal.by_staff, Reveal.at > begin
+            Reveal.actor == who,
+            Reveal.by_staff,
+            Reveal.channel != EXPORT,
+            Reveal.at > begin,
         )
 
     of_batches = (

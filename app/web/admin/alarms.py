@@ -13,7 +13,8 @@ from app.core.errors import N_, NotFound, Refusal
 from app.domain.catalog import preferences
 from app.domain.catalog.queries import find_product
 from app.domain.orders import leaks
-from app.domain.vault import alarms, batches
+from app.domain.redemptions import replacing
+from app.domain.vault import alarms, batches, stock
 from app.domain.vault.alarm_models import Alarm, AlarmKind, AlarmState
 from app.domain.vault.models import Batch
 from app.web import state_words
@@ -85,6 +86,9 @@ def index() -> Response:
 def show(alarm_id: int) -> Response:
     alarm = alarms.find(alarm_id)
     batch = session.get(Batch, alarm.batch_id) if alarm.batch_id else None
+    since, today = clock.now() - LATELY, clock.today(preferences.get().zone)
+    sold = leaks.sold_lately(batch.id, since) if batch else []
+    export = alarms.export_of(alarm)
     who = alarm.about.removeprefix("staff:") if alarm.kind == AlarmKind.STAFF else alarm.actor
     return render(
         "admin/alarms/show.html",
@@ -92,8 +96,18 @@ def show(alarm_id: int) -> Response:
         batch=batch,
         product=find_product(batch.product_id) if batch else None,
         counts=batches.count_codes([batch.id])[batch.id] if batch else {},
-        sold=leaks.sold_lately(batch.id, clock.now() - LATELY) if batch else [],
+        sold=sold,
+        sold_count=leaks.count_sold(batch.id, since) if batch else 0,
+        replacements=replacing.counts(alarm, since),
+        stands={
+            code_id: (one.why or one.state).value
+            for code_id, one in replacing.stands_of([code.id for code, _ in sold], alarm.id).items()
+        },
+        others=stock.stock_of([batch.product_id], today)[batch.product_id] if batch else 0,
+        cap=stock.CAP,
         who=named([who])[who],
+        export=export,
+        handled_by=named([export.requested_by, export.checked_by or ""]) if export else {},
         kind=kind_words(alarm.kind),
         channel=channel_words(alarm.channel),
         days=LATELY.days,
@@ -113,6 +127,19 @@ def create_recall(alarm_id: int) -> Response:
         return _("已召回，正在生成同样数量的新卡密") if uid else _("已召回没卖出的卡密")
 
     return _change(alarm_id, recall)
+
+
+@routes.post("/admin/alarms/<int:alarm_id>/replacement")
+@staff("alarms.handle", step_up=True)
+def create_replacement(alarm_id: int) -> Response:
+    """Another code for everybody who bought one of the batch lately."""
+
+    def replace(reason: str) -> str:
+        since = clock.now() - LATELY
+        count = transaction(lambda: replacing.start(alarm_id, since, reason=reason))
+        return _("正在为 %(n)s 条卡密换新，每笔订单换完会告诉买家", n=f"{count:,}")
+
+    return _change(alarm_id, replace)
 
 
 @routes.post("/admin/alarms/<int:alarm_id>/closing")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from flask import Blueprint, Response
 from flask_babel import gettext as _
 
+from app.core import audit_chain
 from app.core.audit import AuditEntry
 from app.core.errors import N_
 from app.web.access import staff
@@ -96,7 +97,10 @@ def index() -> Response:
     return LIST.answer(
         sa.select(AuditEntry),
         "admin/audit.html",
-        beside=lambda rows: {"actors": named(entry.actor for entry in rows)},
+        beside=lambda rows: {
+            "actors": named(entry.actor for entry in rows),
+            "head": audit_chain.head(),
+        },
         action_words=action_words,
         details=details,
         subjects=SUBJECTS,

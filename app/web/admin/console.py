@@ -63,6 +63,7 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place(N_("批次"), "layers", "admin.batches.index", "codes.view"),
             Place(N_("导入"), "upload", "admin.imports.index", "codes.view"),
             Place(N_("泄漏警报"), "circle-alert", "admin.alarms.index", "alarms.view"),
+            Place(N_("导出"), "lock", "admin.exports.index", "exports.view"),
             Place(N_("查看记录"), "eye", "admin.reveals.index", "reveals.view"),
         ),
     ),

@@ -80,6 +80,7 @@ TOLD = {
     Kind.REFUNDED: N_("告诉买家：退款已退回"),
     Kind.LOW_BALANCE: N_("告诉分销商：进货余额不多了"),
     Kind.GIVEN_BACK: N_("告诉买家：兑换没有成功，次数已退回"),
+    Kind.REPLACED: N_("告诉买家：可能泄漏的卡密已换新"),
     Kind.EXPIRING: N_("告诉买家：快到期了"),
 }
 CHANNELS = {"smtp": N_("邮件"), "sms": N_("短信"), "console": N_("写入日志")}

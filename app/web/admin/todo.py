@@ -40,8 +40,9 @@ from app.domain.recharges.models import (
     StatementRowState,
 )
 from app.domain.risk import cases
-from app.domain.vault import stock
+from app.domain.vault import exporting, stock
 from app.domain.vault.alarm_models import Alarm, AlarmState
+from app.domain.vault.export_models import ExportState
 from app.providers import payments
 
 FRESH_FOR = 5.0
@@ -197,6 +198,7 @@ def _counts() -> dict[str, int]:
             ChannelStatementRow.state == ChannelRowState.DIFFERS
         )
     )
+    counts["exports"] = exporting.count_waiting()
     counts["alarms"] = _count(sa.select(Alarm.id).where(Alarm.state == AlarmState.OPEN))
     counts["jobs"] = _count(sa.select(OutboxRow.id).where(OutboxRow.state == OutboxState.DEAD))
     _counted = (counts, time.monotonic(), bind)
@@ -217,6 +219,7 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
     jobs_url = url_for("admin.health.show")
     review_url = url_for("admin.recharges.index", needs="review")
     alarms_url = url_for("admin.alarms.index", state=AlarmState.OPEN)
+    exports_url = url_for("admin.exports.index", state=ExportState.REQUESTED)
     contradiction_url = url_for("admin.recharges.index", needs="contradiction")
     return [
         *of_orders,
@@ -262,6 +265,7 @@ def _tasks(counts: dict[str, int]) -> list[tuple[str, Task]]:
             ),
         ),
         ("codes.add", Task(_("库存不足的商品"), counts["stock"], stock_url, "wait")),
+        ("exports.approve", Task(_("待批准的导出"), counts["exports"], exports_url, "wait")),
         ("alarms.view", Task(_("泄漏警报"), counts["alarms"], alarms_url, "bad")),
         ("health.view", Task(_("失败的任务"), counts["jobs"], jobs_url, "bad")),
     ]

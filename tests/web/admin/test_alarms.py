@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.core.db import session, transaction
 from app.domain.accounts.models import Role
+from app.domain.catalog.models import Product
 from app.domain.vault import canaries, own_codes, watching
 from app.domain.vault.models import Batch, BatchState, Code, CodeState
 from tests import factories, people
@@ -54,11 +55,21 @@ def test_a_thief_who_types_a_canary_starts_it_and_the_owner_ends_it(
     session.expire_all()
     assert session.get_one(Batch, batch.id).state == BatchState.FROZEN
 
+    restock = own_codes.generate(2)
+    transaction(lambda: factories.add_batch(session.get_one(Product, batch.product_id), restock))
+    owner.post(f"{url}/replacement", {"reason": "疑似泄漏"})
+    assert "正在为 1 条卡密换新" in words(owner.get(url))
+    factories.work()
+    page = words(owner.get(url))
+    assert "最近 30 天卖出 1" in page and "已换新 1" in page and "缺货没换 0" in page, page
+    assert f"{url}/replacement" not in owner.get(url).text
+
     assert location(owner.post(f"{url}/recall", {"reason": "怀疑被抄走"})) == url
     factories.work()
     session.expire_all()
     voided = session.scalars(sa.select(Code.id).where(Code.state == CodeState.VOID)).all()
-    assert len(voided) == 5
+    # The four that were left, the canary, and what its buyer had.
+    assert len(voided) == 6
     assert location(owner.post(f"{url}/closing", {"reason": "已经换新"})) == url
     assert "已关闭" in words(owner.get(url))
     owner.post(f"{url}/closing", {"reason": "再关一次"})

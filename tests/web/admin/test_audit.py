@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.core import audit
+from app.core import audit, audit_chain
 from app.core.actors import acting_as
 from app.core.db import transaction
 from app.domain.accounts.models import Role
@@ -104,3 +104,13 @@ def test_it_is_for_owners_and_auditors(app: Flask, role: Role) -> None:
 
 def test_an_auditor_may_read_it(app: Flask) -> None:
     assert Visitor(app, people.make(Role.AUDITOR)).get("/admin/audit").status_code == 200
+
+
+def test_the_page_has_the_anchor_to_copy(owner: Visitor) -> None:
+    transaction(lambda: audit.record("batch.freeze", "batches", 7, reason="怀疑泄漏"))
+    assert "封存与锚点" not in words(owner.get("/admin/audit"))
+    audit_chain.seal_all()
+    head = audit_chain.head()
+    assert head is not None
+    page = words(owner.get("/admin/audit"))
+    assert head.text in page and f"已封存 {head.seq} 条" in page

@@ -1,0 +1,59 @@
+"""The audit log: nobody has changed it, and it is being sealed."""
+
+import sqlalchemy as sa
+
+from app.core import audit_chain
+from app.core.audit import AuditEntry
+from app.domain.vault.export_models import CodeExport, ExportedCode, ExportState
+from app.domain.vault.models import Code, CodeState
+from app.invariants.counting import count, total
+
+
+def chain_is_whole(full: bool) -> tuple[int, int]:
+    """The seals are contiguous, each fits to the one before and to what its entry says now."""
+    verdict = audit_chain.verify(full=full)
+    return verdict.looked_at, verdict.broken
+
+
+def entries_are_sealed(_full: bool) -> tuple[int, int]:
+    """No entry waits for its seal for long, as one does that was put in later; while nothing
+    seals, all do."""
+    return audit_chain.count_overdue()
+
+
+def exports_are_recorded(_full: bool) -> tuple[int, int]:
+    """A download has its two people, its entry in the audit log, and the codes that it says."""
+    downloaded = sa.select(CodeExport.id).where(CodeExport.state == ExportState.DOWNLOADED)
+    entered = sa.exists().where(
+        AuditEntry.action == "export.download",
+        AuditEntry.subject == CodeExport.__tablename__,
+        AuditEntry.subject_id == CodeExport.id,
+        AuditEntry.actor == CodeExport.requested_by,
+    )
+    codes = (
+        sa.select(sa.func.count())
+        .where(ExportedCode.export_id == CodeExport.id)
+        .correlate(CodeExport)
+        .scalar_subquery()
+    )
+    broken = downloaded.where(
+        sa.or_(
+            ~entered,
+            CodeExport.checked_by.is_(None),
+            CodeExport.code_count != codes,
+            CodeExport.password_sealed.is_not(None),
+        )
+    )
+    return count(downloaded), count(broken)
+
+
+def exported_codes_are_off_the_shelf(_full: bool) -> tuple[int, int]:
+    """What has left with an export is void and was never sold."""
+    broken = (
+        sa.select(ExportedCode.code_id)
+        .outerjoin(Code, Code.id == ExportedCode.code_id)
+        .where(
+            sa.or_(Code.id.is_(None), Code.state != CodeState.VOID, Code.order_line_id.is_not(None))
+        )
+    )
+    return total(ExportedCode), count(broken)
