@@ -19,6 +19,7 @@ from app.domain.orders.models import (
     Refund,
 )
 from app.domain.recharges import reconciling
+from app.domain.vault.models import Batch
 from tests import factories
 from tests.web.deeds import (
     PRODUCT,
@@ -62,6 +63,7 @@ def test_no_file_computes_anything_in_a_spreadsheet(house: House, sign: str) -> 
     assert files == {
         *("orders", "products", "batches", "reveals", "people", "audit"),
         *("recharges", "statements", "withdrawals", "settlements", "channel-statements"),
+        *("alarms", "risk/lists"),
     }
     # What a payment channel calls its payments stands there, and nobody's own words.
     assert files - typed == {"channel-statements"}
@@ -79,6 +81,8 @@ def plant(house: House, text: str) -> None:
     submit(visitor, f"orders/{number}/codes/{code}/reveal", {"reason": text})
     submit(visitor, f"withdrawals/{house.values['paying']}/payment", {"reference": text})
     submit(visitor, f"batches/{house.values['batch_id']}/freezing", {"reason": text})
+    listed = {"list": "watch", "subject": "email_domain", "value": "evil.example", "days": "30"}
+    submit(visitor, "risk/lists", listed | {"reason": text})
     member = {"name": text[:30], "contact": "=cmd@evil.example", "role": "support"}
     submit(visitor, "people", member)
     recharged = PRODUCT | {"name": text, "kind": "recharge", "account_format": "phone"}
@@ -87,6 +91,8 @@ def plant(house: House, text: str) -> None:
     session.rollback()
     # As she called herself when she applied.
     transaction(lambda: session.execute(sa.update(Distributor).values(name=text[:30])))
+    # As a batch was called when it came in, which an alarm is about now.
+    transaction(lambda: session.execute(sa.update(Batch).values(name=text[:60])))
     theirs = [reconciling.TheirRow(text, text, 1)]
     transaction(lambda: reconciling.take(provider, date(2026, 1, 1), theirs))
 
