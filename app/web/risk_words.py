@@ -20,6 +20,7 @@ NAMES = {
     "many_orders_limit": N_("同一 IP 下单不付款，限购"),
     "new_account_high_value": N_("新买家大额订单，先审核"),
     "wrong_codes_captcha": N_("输错几次兑换码，先验证"),
+    "wrong_codes_everywhere": N_("很多地方同时猜兑换码，人人先验证"),
     "wrong_codes_lock_device": N_("输错很多次，锁定设备"),
     "wrong_codes_lock_account": N_("输错很多次，锁定账号"),
     "wrong_codes_lock_ip": N_("输错很多次，锁定 IP"),
@@ -91,6 +92,8 @@ FACTS = {
     ("hour", "below"): N_("店铺时间 %(n)s 点以前"),
     ("watched", "at_least"): N_("买家在观察名单上"),
     ("watched", "below"): N_("买家不在观察名单上"),
+    ("wrong_codes_everywhere", "at_least"): N_("全店近期输错兑换码至少 %(n)s 次"),
+    ("wrong_codes_everywhere", "below"): N_("全店近期输错兑换码少于 %(n)s 次"),
 }
 FACT_TITLES = {
     "amount": N_("订单金额"),
@@ -98,6 +101,7 @@ FACT_TITLES = {
     "account_age": N_("首次付款或注册至今"),
     "hour": N_("店铺时间"),
     "watched": N_("在观察名单上"),
+    "wrong_codes_everywhere": N_("全店近期输错兑换码"),
 }
 DEEDS = {
     Action.ALLOW: N_("只计风险分"),

@@ -63,7 +63,7 @@ def test_no_file_computes_anything_in_a_spreadsheet(house: House, sign: str) -> 
     assert files == {
         *("orders", "products", "batches", "reveals", "people", "audit"),
         *("recharges", "statements", "withdrawals", "settlements", "channel-statements"),
-        *("alarms", "risk/lists"),
+        *("alarms", "exports", "risk/lists"),
     }
     # What a payment channel calls its payments stands there, and nobody's own words.
     assert files - typed == {"channel-statements"}

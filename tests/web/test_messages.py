@@ -37,6 +37,7 @@ SAID = {
     ("zh", Kind.EXPIRING): "有效期到 2025-02-01 00:00 为止",
     ("zh", Kind.GIVEN_BACK): "这一次使用已经退回",
     ("zh", Kind.LOW_BALANCE): "余额还剩 ¥1,234.56",
+    ("zh", Kind.REPLACED): "我们免费为你换了新的",
     ("en", Kind.PAID): "received your payment of ¥1,234.56",
     ("en", Kind.ARRIVED): "has arrived",
     ("en", Kind.FAILED): "could not be delivered",
@@ -44,6 +45,7 @@ SAID = {
     ("en", Kind.EXPIRING): "valid until 2025-02-01 00:00",
     ("en", Kind.GIVEN_BACK): "this use has been given back",
     ("en", Kind.LOW_BALANCE): "balance is ¥1,234.56",
+    ("en", Kind.REPLACED): "we have replaced them at no cost",
 }
 
 

@@ -177,12 +177,16 @@ class Patience:
         doublings = min(failures - self.free - 1, 30)
         return min(self.first * (1 << doublings), self.longest)
 
+    def left(self, failures: int, since: timedelta) -> int:
+        """How many of them are not forgiven yet, `since` the last one."""
+        return max(failures - since // self.forgives, 0)
+
     def count(self, failures: int, since: timedelta) -> int:
         """One failure more than those that are left `since` the last one.
 
         Past the longest wait counting stops, so that a long attack is forgiven as fast as a short.
         """
-        left = max(failures - since // self.forgives, 0)
+        left = self.left(failures, since)
         return left if self.wait(left) == self.longest else left + 1
 
 
@@ -203,7 +207,9 @@ PATIENCE = {
 }
 
 # A code that was typed and does not exist: ten in a while are anybody's slips, a hundred are not.
-# A guess costs nothing to make, so the count of everybody's is what stands against many addresses.
+# A guess costs nothing to make, so the count of everybody's is what stands against many addresses;
+# nobody waits for it, because a crowd of guessers must not keep buyers from their codes: when there
+# are many, risk asks everybody for a captcha (`wrong_codes_everywhere`).
 PATIENCE |= {
     "redeem-network": Patience(
         10, timedelta(seconds=5), timedelta(minutes=10), forgives=timedelta(minutes=6)
@@ -215,7 +221,7 @@ PATIENCE |= {
         10, timedelta(seconds=5), timedelta(minutes=10), forgives=timedelta(minutes=3)
     ),
     "redeem-everyone": Patience(
-        300, timedelta(milliseconds=50), timedelta(seconds=2), forgives=timedelta(milliseconds=500)
+        100_000, timedelta(seconds=1), timedelta(seconds=1), forgives=timedelta(milliseconds=500)
     ),
 }
 

@@ -33,6 +33,10 @@ class Guard:
         return f"{self.kind}:{self.whose}"
 
 
+# All who type codes, together: counted, and waited for by nobody.
+EVERYONE_REDEEMING = Guard("redeem-everyone")
+
+
 class TooSoon(Refusal):
     """Too many tries did not succeed; `seconds` says when the next one will be heard."""
 
@@ -62,7 +66,7 @@ def of_redeeming(network: str, device: str, person_id: int | None) -> list[Guard
     guards = [
         Guard("redeem-network", network),
         Guard("redeem-device", device),
-        Guard("redeem-everyone"),
+        EVERYONE_REDEEMING,
     ]
     if person_id is not None:
         guards.append(Guard("redeem-account", str(person_id)))
@@ -85,6 +89,15 @@ def take(guards: Sequence[Guard]) -> None:
         row.next_at = now + patience.wait(row.failures)
     session.flush()
     _prune()
+
+
+def counted(guard: Guard) -> int:
+    """How many tries it counts now, after what time has forgiven."""
+    row = session.get(Throttle, guard.key)
+    if row is None:
+        return 0
+    since = max(clock.now() - row.failed_at, timedelta(0))
+    return PATIENCE[guard.kind].left(row.failures, since)
 
 
 def succeeded(guards: Sequence[Guard]) -> None:

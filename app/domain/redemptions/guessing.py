@@ -84,6 +84,9 @@ def _ask(guesser: Guesser, guards: list[throttling.Guard]) -> tuple[Decided, int
         Situation(
             Checkpoint.REDEEM,
             whose,
+            facts={
+                "wrong_codes_everywhere": lambda: throttling.counted(throttling.EVERYONE_REDEEMING)
+            },
             address=guesser.address,
             proof=guesser.proof,
             browser=guesser.device,
@@ -106,7 +109,7 @@ def _take_back(guards: list[throttling.Guard], wrong: int | None) -> None:
 
 def _stopped(decided: Decided) -> Refusal:
     if decided.action == Action.CAPTCHA:
-        return CaptchaNeeded(N_("输错的次数有点多，请先完成下面的验证"), field="captcha")
+        return CaptchaNeeded(N_("请先完成下面的验证，再继续兑换"), field="captcha")
     if decided.until is None:
         return Locked(
             N_("暂时不能兑换。如果弄错了，请把编号 %(number)s 告诉店主"), number=decided.row.uid

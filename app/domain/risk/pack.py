@@ -80,6 +80,15 @@ PACK = (
         Action.CAPTCHA,
         RuleMode.ON,
     ),
+    # Many addresses, few codes each: while that goes on, everybody proves that a machine worked for
+    # a second, which is nothing to a buyer and a day's work for a guesser.
+    Preset(
+        "wrong_codes_everywhere",
+        Checkpoint.REDEEM,
+        {"fact": "wrong_codes_everywhere", "at_least": 300},
+        Action.CAPTCHA,
+        RuleMode.ON,
+    ),
     *(
         Preset(
             f"wrong_codes_lock_{key.value}",

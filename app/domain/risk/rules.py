@@ -52,15 +52,16 @@ def combine(
     """The most severe of what the rules, the score's band and the lists ask for.
 
     Trust lowers the score and spares everything but a hard block: a rule that blocks, or the list
-    of those who are blocked, is stronger than any trust.
+    of those who are blocked, is stronger than any trust. A score is no rule, however high.
     """
     counting = [trial for trial in trials if trial.counts]
     total = sum(trial.score for trial in counting) - (TRUST if trusted else 0)
     score = max(0, min(total, MOST_SCORE))
     asked = [trial.action for trial in counting]
-    asked.append(of_band(checkpoint, score))
     if trusted:
         asked = [action for action in asked if action == Action.BLOCK]
+    else:
+        asked.append(of_band(checkpoint, score))
     if blocked:
         asked.append(hardest(checkpoint))
     return Outcome(max(asked, key=SEVERITY.index, default=Action.ALLOW), score)

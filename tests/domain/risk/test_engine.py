@@ -1,11 +1,16 @@
 """The three rules of the brief, end to end in the domain, and what every decision keeps."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 
+from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict
+from app.domain.accounts import throttling
 from app.domain.orders import refunding, screening
 from app.domain.orders.models import OrderState
 from app.domain.redemptions import guessing
@@ -166,6 +171,23 @@ def test_wrong_codes_are_asked_for_a_captcha_and_then_locked_out() -> None:
     # Another browser behind the same address shares its lock, one elsewhere does not.
     with pytest.raises(Unusable):
         guessing.read("12345678", guessing.Guesser("n", "other", None, "198.51.100.1"))
+
+
+def test_many_guessers_at_once_cost_a_buyer_a_captcha_and_no_wait() -> None:
+    def try_hers(proof: Proof | None = None) -> None:
+        guessing.read("AAAA", guessing.Guesser("her network", "hers", None, shopping.IP, proof))
+
+    everybody = throttling.EVERYONE_REDEEMING
+    now = clock.now()
+    with time_machine.travel(now, tick=False):
+        transaction(lambda: [throttling.take([everybody]) for _ in range(300)])
+        with pytest.raises(guessing.CaptchaNeeded):
+            try_hers()
+        with pytest.raises(Unusable):
+            try_hers(solved(Checkpoint.REDEEM, "hers"))
+    # Two a second are forgiven.
+    with time_machine.travel(now + timedelta(seconds=5), tick=False), pytest.raises(Unusable):
+        try_hers()
 
 
 def _add_wrong_codes(count: int) -> None:
