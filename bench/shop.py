@@ -138,7 +138,7 @@ def gunicorn(arguments: list[str], port: int, environment: dict[str, str]) -> It
         command, cwd=servers.ROOT, env=inherited(environment), preexec_fn=die_with_parent
     )
     try:
-        servers.wait_until(lambda: _listens(port), "gunicorn")
+        servers.wait_until(lambda: _listens(port), "gunicorn", within=60)
         yield
     finally:
         process.terminate()

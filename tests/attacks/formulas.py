@@ -71,8 +71,8 @@ def _leave(target: Target, path: str, number: int, text: str) -> int:
         password=people.PASSWORD,
         name=text,
     )
-    form = who.get("/portal/apply")
-    taken += who.submit(form, "/portal/apply", name=text[:20], introduction=text).status < 400
+    form = who.get("/portal/application")
+    taken += who.submit(form, "/portal/application", name=text[:20], introduction=text).status < 400
     return taken
 
 

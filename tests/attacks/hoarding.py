@@ -45,6 +45,8 @@ def run(target: Target, scale: float) -> Outcome:
 def _hoard(target: Target, bot: Visitor, path: str) -> None:
     phone = target.phone()
     for _ in range(ORDERS_EACH):
+        # A browser that comes back is led to the order it has; a bot has no memory.
+        bot.cookies.clear()
         page = target.order(bot, path, phone, quantity=str(PIECES))
         if page.wants_captcha:
             bot.solve(page, "/orders", contact=phone, quantity=str(PIECES))

@@ -21,6 +21,7 @@ from tests.conftest import MASTER_KEY
 
 # The other port that suppliers may be called at, and the one that needs no rights to listen on.
 PORT = 8443
+REAL = "https://openapi.fulu.com/api/getway"
 URLS = (
     "https://127.0.0.1:8443/",
     "http://127.0.0.1:8443/",
@@ -50,22 +51,9 @@ def run(_target: Target, _scale: float) -> Outcome:
     with _listening() as reached, _in_production() as (url, cookie, secret):
         owner = Visitor(url, "45.201.0.1")
         owner.cookies[cookie] = secret
-        saved = 0
-        for number, address in enumerate(URLS):
-            form = owner.get("/admin/providers/new?adapter=fulu")
-            page = owner.submit(
-                form,
-                "/admin/providers",
-                slug=f"trap{number}",
-                name="trap",
-                url=address,
-                app_key="key",
-                app_secret="s" * 32,
-            )
-            if page.path == f"/admin/providers/trap{number}":
-                saved += 1
-                owner.submit(page, f"/admin/providers/trap{number}/test")
+        saved = sum(_add(owner, f"trap{n}", address) for n, address in enumerate(URLS))
         through = len(reached)
+        assert _add(owner, "real", REAL), "no address at all can be saved"
     return Outcome(
         "SSRF by a provider's URL",
         f"{len(URLS)} addresses, {saved} of them could be saved and were called",
@@ -73,6 +61,23 @@ def run(_target: Target, _scale: float) -> Outcome:
         "no connection into the house",
         "an owner's sign-in",
     )
+
+
+def _add(owner: Visitor, slug: str, address: str) -> bool:
+    """Add a provider there, and have it called; whether it could be saved."""
+    page = owner.submit(
+        owner.get("/admin/providers/new?adapter=fulu"),
+        "/admin/providers",
+        slug=slug,
+        name="trap",
+        url=address,
+        app_key="key",
+        app_secret="s" * 32,
+    )
+    if page.path != f"/admin/providers/{slug}":
+        return False
+    owner.submit(page, f"/admin/providers/{slug}/test")
+    return True
 
 
 @contextlib.contextmanager

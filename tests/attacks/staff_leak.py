@@ -45,7 +45,7 @@ def run(target: Target, scale: float) -> Outcome:
             sa.select(sa.func.count(Reveal.id)).where(Reveal.actor == f"person:{member_id}")
         )
         alarms = session.scalar(
-            sa.select(sa.func.count(Alarm.id)).where(Alarm.touched_by == f"person:{member_id}")
+            sa.select(sa.func.count(Alarm.id)).where(Alarm.actor == f"person:{member_id}")
         )
     assert kept == shown, f"{shown} codes shown, {kept} written down"
     # The night's allowance is smaller still; by day this is the most.
