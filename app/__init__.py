@@ -1,10 +1,11 @@
 """Hardshelf: a self-hosted shop for virtual goods."""
 
+from functools import partial
 from pathlib import Path
 
 from flask import Flask
 
-from app import cli, logs, web
+from app import cli, key_commands, logs, web
 from app.core import bell, db, keys, outbox
 from app.core.crypto import load_key_ring
 from app.domain.channels import terms
@@ -31,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.connect(app, settings.database_url)
     web.init_app(app, settings)
     cli.init_app(app)
+    key_commands.init_app(app)
     connect(app)
     return app
 
@@ -42,7 +44,7 @@ def connect(app: Flask) -> None:
     ledger.forget()
     terms.forget()
     risk.forget()
-    keys.connect(load_key_ring(settings.master_keys, settings.master_key_file))
+    keys.connect(partial(load_key_ring, settings.master_keys, settings.master_key_file))
     outbox.connect(bell.RqBell(settings.redis_url))
     payments.connect(settings)
     payouts.connect(settings)

@@ -135,19 +135,17 @@ def restore(path: Path) -> None:
     sys.exit(0 if all(finding.holds for finding in findings) else 1)
 
 
-@click.group("keys")
-def keys_group() -> None:
-    """The keys that seal codes and personal data."""
-
-
-@keys_group.command("check")
+@click.group("keys", invoke_without_command=True)
+@click.pass_context
 @with_appcontext
-def check_keys() -> None:
-    """Unwrap every data key with the master key."""
+def keys_group(context: click.Context) -> None:
+    """The keys that seal codes and personal data; alone it says where the shop stands.
+
+    The commands are in key_commands.py.
+    """
     _refuse_unless_migrated()
-    counted = keys.check()
-    console.print(f"{counted.opened} data keys open, {counted.closed} do not.")
-    sys.exit(1 if counted.closed else 0)
+    if context.invoked_subcommand is None:
+        context.invoke(keys_group.commands["list"])
 
 
 def _settings() -> Settings:

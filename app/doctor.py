@@ -15,6 +15,7 @@ from app import backup
 from app.core import clock, keys, migrations
 from app.core.db import is_postgres, session
 from app.core.outbox import OutboxRow, OutboxState
+from app.domain.vault import key_queries
 from app.providers import messages
 from app.settings import Settings
 
@@ -66,6 +67,10 @@ def _keys(settings: Settings) -> Iterator[Symptom]:
     if counted.closed:
         words = f"{counted.closed} data keys do not open: this is not the master key that made them"
     yield Symptom("keys", counted.closed == 0 and counted.opened > 0, words)
+    if counted.opened:
+        strays = key_queries.count_under_others()
+        words = f"{strays} data keys are under an older one: run `flask keys rotate`"
+        yield Symptom("master key", not strays, words if strays else "wraps every data key")
     if settings.master_key_file.exists():
         mode = stat.S_IMODE(settings.master_key_file.stat().st_mode)
         yield Symptom("master key file", mode & 0o077 == 0, f"mode {mode:o}")

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.keywrap import (
 
 VERSION = b"\x01\x01"
 NONCE_BYTES = 12
+KEY_ID_ENDS = 10
 HEADER_BYTES = 22
 KEY_BYTES = 32
 BLOCK = 64
@@ -125,7 +126,7 @@ class DataKey:
         self.id = key_id
         self.purpose = purpose
         self.raw = raw
-        self._header = VERSION + key_id.to_bytes(8, "big")
+        self._header = head_of(key_id)
         self._cipher = AESGCM(raw)
 
     def __repr__(self) -> str:
@@ -158,7 +159,7 @@ class DataKey:
         """Open a sealed field; raises Tampered."""
         if data_key_id_of(blob) != self.id:
             raise Tampered("sealed under another key")
-        nonce, sealed = blob[10:HEADER_BYTES], blob[HEADER_BYTES:]
+        nonce, sealed = blob[KEY_ID_ENDS:HEADER_BYTES], blob[HEADER_BYTES:]
         try:
             padded = self._cipher.decrypt(nonce, sealed, FIELD + self._header + bound_to)
         except InvalidTag:
@@ -173,7 +174,12 @@ def data_key_id_of(blob: bytes) -> int:
     """Which data key sealed this; raises Tampered when it is no sealed field."""
     if len(blob) <= HEADER_BYTES or blob[:2] != VERSION:
         raise Tampered("not a sealed field")
-    return int.from_bytes(blob[2:10], "big")
+    return int.from_bytes(blob[2:KEY_ID_ENDS], "big")
+
+
+def head_of(data_key_id: int) -> bytes:
+    """How every field begins that this data key sealed: its first KEY_ID_ENDS bytes."""
+    return VERSION + data_key_id.to_bytes(8, "big")
 
 
 class KeyRing:
@@ -190,10 +196,18 @@ class KeyRing:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a KeyRing does not leave its process")
 
+    def __contains__(self, key_id: object) -> bool:
+        return key_id in self._keys
+
     @property
     def active(self) -> str:
         """The id of the master key that wraps what is made from now on."""
         return next(iter(self._keys))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all of them, the active one first."""
+        return tuple(self._keys)
 
     @classmethod
     def parse(cls, text: str) -> "KeyRing":

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.db import see_one_moment, session
-from app.invariants import balances, benefits, books, channels, messages, orders, papers, payouts
+from app.invariants import (
+    balances,
+    benefits,
+    books,
+    channels,
+    messages,
+    orders,
+    papers,
+    payouts,
+    risk,
+)
 
 
 @dataclass(frozen=True)
@@ -96,5 +106,9 @@ CHECKS = (
     Check(7, "each paid withdrawal has its statement", papers.paid_withdrawals_have_statements),
     Check(7, "each withdrawal keeps the tax it was to", papers.tax_is_what_was_withheld),
     Check(8, "codes open under what they are bound to", orders.codes_open),
+    Check(8, "shredded codes have no key any more", orders.shredded_codes_stay_shut),
     Check(9, "no work is overdue", orders.outbox_is_on_time),
+    Check(10, "every held order waits for a person or a job", risk.held_orders_are_carried),
+    Check(10, "every open case has an order that is held", risk.open_cases_hold_their_order),
+    Check(10, "each decision could be carried out", risk.decisions_are_possible),
 )

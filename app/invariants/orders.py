@@ -5,14 +5,15 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from app.core import clock, keys
-from app.core.crypto import Tampered
+from app.core.crypto import KEY_ID_ENDS, Tampered, head_of
 from app.core.db import session
+from app.core.keys import DataKeyRow
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.catalog.models import CODED
 from app.domain.orders.models import Order, OrderLine, OrderState, Payment, PaymentState
 from app.domain.vault import canaries
 from app.domain.vault.models import Batch, Code, CodeState
-from app.domain.vault.rules import sold_context, unsold_context
+from app.domain.vault.rules import context_of
 from app.invariants.counting import count, total
 
 OVERDUE = timedelta(minutes=15)
@@ -119,12 +120,13 @@ def nothing_is_forgotten(_full: bool) -> tuple[int, int]:
 
 
 def codes_open(full: bool) -> tuple[int, int]:
-    """Codes open under what they are bound to: the newest, or all of them."""
+    """Codes open under what they are bound to: the newest, or all of them; but for the shredded."""
     rows = session.execute(
         sa.select(Code, Batch, Order.contact_index)
         .join(Batch, Batch.id == Code.batch_id)
         .outerjoin(OrderLine, OrderLine.id == Code.order_line_id)
         .outerjoin(Order, Order.id == OrderLine.order_id)
+        .where(Batch.shredded_at.is_(None))
         .order_by(Code.id.desc())
         .limit(None if full else SAMPLE)
         .execution_options(yield_per=1000)
@@ -136,13 +138,26 @@ def codes_open(full: bool) -> tuple[int, int]:
     return looked_at, breaches
 
 
+def shredded_codes_stay_shut(_full: bool) -> tuple[int, int]:
+    """How many codes were shredded with their batches, and of how many there still is a key."""
+    shredded = (
+        sa.select(
+            sa.func.substr(Code.sealed, 1, KEY_ID_ENDS, type_=sa.LargeBinary), sa.func.count()
+        )
+        .join(Batch, Batch.id == Code.batch_id)
+        .where(Batch.shredded_at.is_not(None))
+        .group_by(sa.text("1"))
+    )
+    heads = dict(session.execute(shredded).all())
+    living = sa.select(DataKeyRow.id).where(DataKeyRow.wrapped.is_not(None))
+    broken = sum(heads.get(head_of(key_id), 0) for key_id in session.scalars(living))
+    return sum(heads.values()), broken
+
+
 def _opens(code: Code, batch: Batch, buyer: bytes | None) -> bool:
-    if code.sold_at is not None and code.order_line_id is not None and buyer is not None:
-        context = sold_context(batch.uid, code.uid, code.order_line_id, buyer)
-    else:
-        context = unsold_context(batch.uid, code.uid)
+    bound_to = context_of(batch.uid, code.uid, code.order_line_id, code.sold_at, buyer)
     try:
-        keys.by_id(batch.data_key_id).open(code.sealed, context)
+        keys.of(code.sealed).open(code.sealed, bound_to)
     except (Tampered, keys.KeysMissing):
         return False
     return True

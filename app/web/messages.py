@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from app.core.errors import N_
-from app.domain.messages.alerts import AlertWriter
+from app.domain.messages.alerts import Alert, AlertWriter
 from app.domain.messages.models import Kind
 from app.domain.messages.rules import Facts, Words, Writer
 from app.web.filters import money
@@ -26,6 +26,10 @@ SUBJECTS: Mapping[Kind, str] = {
     Kind.GIVEN_BACK: N_("订单 %(number)s 的兑换没有成功，次数已退回"),
     Kind.LOW_BALANCE: N_("订单 %(number)s 之后，进货余额不多了"),
 }
+OVERDUE = N_(
+    "%(count)s 个已付款的订单等待审核，已经超过 30 分钟。没有人处理就不会发货。"
+    "请打开后台放行或拒绝：%(url)s"
+)
 
 
 def writer(app: Flask, base_url: str) -> Writer:
@@ -54,11 +58,16 @@ def writer(app: Flask, base_url: str) -> Writer:
 
 
 def alert_writer(app: Flask, base_url: str) -> AlertWriter:
-    """What puts an alarm into words, with a link to the console of the shop at `base_url`."""
+    """What puts an alert into words, with a link to the console of the shop at `base_url`."""
 
-    def write(alarm_id: int, language: str, shop: str) -> Words:
+    def write(alert: Alert, language: str, shop: str) -> Words:
         say = _Speech(language)
-        url = base_url + app.url_map.bind("").build("admin.alarms.show", {"alarm_id": alarm_id})
+        pages = app.url_map.bind("")
+        if alert.kind == "case":
+            url = base_url + pages.build("admin.cases.index")
+            text = say(OVERDUE, count=alert.count, url=url)
+            return Words(say(N_("%(shop)s：有订单等待审核"), shop=shop), text, "")
+        url = base_url + pages.build("admin.alarms.show", {"alarm_id": alert.subject_id})
         text = say(N_("可能有卡密泄漏，相关的已自动停止。请打开后台查看并处理：%(url)s"), url=url)
         return Words(say(N_("%(shop)s：泄漏警报"), shop=shop), text, "")
 

@@ -35,6 +35,23 @@ LOOKS: dict[str, dict[str, Look]] = {
         "approved": Look(N_("已放行"), "good"),
         "rejected": Look(N_("已拒绝"), "neutral", "ban"),
     },
+    "risk_action": {
+        "allow": Look(N_("直接放行"), "good"),
+        "captcha": Look(N_("要求验证"), "info", "shield-check"),
+        "limit": Look(N_("限购"), "wait", "hourglass"),
+        "hold": Look(N_("暂缓发货"), "wait", "clock"),
+        "block": Look(N_("阻止"), "bad", "ban"),
+    },
+    "risk_rule": {
+        "on": Look(N_("已开启"), "good"),
+        "shadow": Look(N_("只观察"), "info", "eye"),
+        "off": Look(N_("未开启"), "neutral"),
+    },
+    "risk_list": {
+        "trust": Look(N_("信任名单"), "good", "check"),
+        "block": Look(N_("黑名单"), "bad", "ban"),
+        "watch": Look(N_("观察名单"), "info", "eye"),
+    },
     "payment": {
         "pending": Look(N_("待支付"), "wait"),
         "paid": Look(N_("已支付"), "good"),
@@ -56,6 +73,12 @@ LOOKS: dict[str, dict[str, Look]] = {
         "exhausted": Look(N_("已用完"), "neutral", "check"),
         "frozen": Look(N_("已冻结"), "wait", "snowflake"),
         "void": Look(N_("已作废"), "neutral", "ban"),
+    },
+    "rotation": {
+        "resealing": Look(N_("进行中"), "info", "loader-circle"),
+        "settling": Look(N_("等待核对"), "wait", "hourglass"),
+        "done": Look(N_("已完成"), "good"),
+        "superseded": Look(N_("已由后一次接手"), "neutral", "history"),
     },
     "alarm": {
         "open": Look(N_("待处理"), "bad"),

@@ -9,6 +9,7 @@ from app.domain.catalog.models import Category, Product
 from app.domain.channels.models import Distributor, Plan, Tier
 from app.domain.orders.models import OrderLine, Problem, Refund
 from app.domain.payouts.models import PayoutAccount, Withdrawal
+from app.domain.risk.models import Case, ListEntry
 from app.domain.vault.models import Batch, Import
 
 LATIN = "Pneumonoultramicroscopicsilicovolcanoconiosis" * 4
@@ -35,6 +36,8 @@ NAMES = (
     (PayoutAccount.branch, 60),
     (Withdrawal.reason, 180),
     (Withdrawal.reference, 60),
+    (ListEntry.reason, 180),
+    (Case.note, 180),
 )
 
 

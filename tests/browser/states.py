@@ -26,6 +26,7 @@ from app.domain.vault import queries as vault
 from app.domain.vault.models import Batch
 from app.providers.recharges.interface import Outcome
 from tests import channels, factories, people, sellers, trade
+from tests.browser import risky
 from tests.browser.gallery import BROKEN, Gallery, View
 from tests.domain.vault import imports
 from tests.fake_provider import ObedientProvider
@@ -51,6 +52,7 @@ def of_everything(gallery: Gallery, obedient: ObedientProvider) -> list[View]:
         *of_distributors(gallery),
         *of_the_portal(),
         *of_trade(found.id, obedient),
+        *risky.views(found.id, _sends),
         *of_plans(),
         *of_doors(),
         *of_faults(),

@@ -5,6 +5,7 @@ Also the eyes of a browser: what a page under our policy must not have in it.
 
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -27,16 +28,16 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.orders import queries, refunding, service
+from app.domain.orders import queries, refunding, screening, service
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
 from app.domain.redemptions import links as redeem_links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
-from app.domain.risk import cases, pack
+from app.domain.risk import cases, events, lists, pack
 from app.domain.risk import engine as risk
-from app.domain.risk.models import Rule, RuleMode
+from app.domain.risk.models import EventKind, ListKind, Restriction, Rule, RuleMode, Subject
 from app.domain.vault import alarms
 from app.domain.vault import queries as vault
 from app.domain.vault.alarm_models import AlarmKind
@@ -44,6 +45,7 @@ from app.domain.vault.models import Batch
 from app.web import access
 from app.web.access import Who
 from tests import factories, people
+from tests.domain.risk import shopping
 from tests.domain.vault import imports
 from tests.fake_provider import add_provider
 from tests.web import selling
@@ -70,6 +72,8 @@ FORM = {
     "introduction": "两个同学群",
     "threshold": "5000",
 }
+# Where so many order that the next is limited; nobody else is there.
+CROWDED = "198.51.100.77"
 STRANGER, HALF, BUYER, HOLDER = "stranger", "half signed in", "buyer", "holder of the order"
 FRESH = ", stepped up"
 OWNER = Role.OWNER + FRESH
@@ -144,7 +148,7 @@ def furnish(app: Flask) -> House:
         "shop.categories.slug": category.slug,
         "account.invitation.token": member.token.reveal(),
         "admin.people.uid": member.person.uid,
-        "admin.cases.uid": held_case(),
+        **risk_at_work(product),
         "admin.imports.uid": imports.upload(product, "AAAA-BBBB-0001\nAAAA-BBBB-0002\n").uid,
     }
     return made
@@ -190,17 +194,36 @@ def add_orders(house: House, product: Product, buyer: Person) -> None:
     }
 
 
-def held_case() -> str:
-    """A paid order that is held for a person; its case. The rules are off again afterwards."""
+def risk_at_work(product: Product) -> dict[str, Any]:
+    """A paid order that is held, a limited buyer, an entry on a list. The rules are off again."""
     transaction(pack.install)
     risk.forget()
-    product = factories.make_product(codes=1, price=60_000)
-    placed = factories.place(product)
+    dear = factories.make_product(codes=1, price=60_000)
+    placed = factories.place(dear)
     assert placed.payment is not None
     factories.settle(placed.payment)
+    transaction(lambda: crowd(CROWDED))
+    with suppress(screening.Stopped):
+        shopping.order(product, ip=CROWDED)
+    banned = lists.parse(Subject.ADDRESS, "192.0.2.0/24")
+    entry = transaction(lambda: lists.add(ListKind.BLOCK, banned, "扫号的网段", 30))
     transaction(lambda: session.execute(sa.update(Rule).values(state=RuleMode.OFF)))
     risk.forget()
-    return cases.queue()[0].uid
+    restriction = session.scalars(sa.select(Restriction)).one()
+    return {
+        "admin.cases.uid": cases.queue()[0].uid,
+        "admin.decisions.uid": restriction.decision_uid,
+        "admin.risk_rules.slug": restriction.rule_slug,
+        "entry_id": entry.id,
+        "restriction_id": restriction.id,
+    }
+
+
+def crowd(ip: str) -> None:
+    """So many orders from there that the next is limited."""
+    whose = events.hashed(events.from_address(ip, "198.51.100.0/24"))
+    for _ in range(10):
+        events.record(EventKind.PLACED, whose)
 
 
 def add_pass(house: House, buyer: Person) -> None:

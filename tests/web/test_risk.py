@@ -93,8 +93,8 @@ def test_a_held_order_is_let_go_in_the_console(app: Flask, owner: Visitor) -> No
     assert support.post(f"/admin/cases/{uid}/approval").status_code == 403
     assert placed.number in owner.get("/admin/cases").text
     shown = words(owner.get(f"/admin/cases/{uid}"))
-    assert "订单金额（元） ≥ 500" in shown
-    assert "实际 600" in shown
+    assert "订单金额至少 ¥500" in shown
+    assert "实际 ¥600" in shown
     done = owner.post(f"/admin/cases/{uid}/approval", {"label": "false_positive", "trust": "1"})
     assert done.status_code == 303
     assert owner.post(f"/admin/cases/{uid}/approval", {}).status_code == 409

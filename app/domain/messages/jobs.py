@@ -1,5 +1,6 @@
 """What workers do for messages. One job tells one buyer of one thing, at most once."""
 
+from collections.abc import Callable
 from functools import partial
 
 from app.core import clock
@@ -9,6 +10,7 @@ from app.core.outbox import Unit
 from app.domain.messages import alerts, queries, service
 from app.domain.messages.models import Kind
 from app.domain.orders.models import OrderLine
+from app.providers.messages.interface import Message, Sender
 
 
 def paid(order_id: int) -> Unit | None:
@@ -54,7 +56,16 @@ def expiring(order_line_id: int) -> Unit | None:
 
 def alarm(alarm_id: int) -> None:
     """Tell the owners of an alarm. Whom a crash keeps it from sees it in the console."""
-    letters = transaction(partial(alerts.begin, alarm_id))
+    _alert(partial(alerts.begin, alarm_id))
+
+
+def overdue_case(case_id: int) -> None:
+    """Tell the owners that a buyer who has paid waits for longer than she was promised."""
+    _alert(partial(alerts.begin_overdue, case_id))
+
+
+def _alert(begin: Callable[[], list[tuple[Sender, Message]]]) -> None:
+    letters = transaction(begin)
     session.rollback()
     for sender, message in letters:
         alerts.send(sender, message)

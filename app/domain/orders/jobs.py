@@ -3,6 +3,7 @@
 Each job first talks to the outside, with no transaction open, and returns the last unit of work.
 """
 
+import time
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -12,7 +13,7 @@ from app.core import clock
 from app.core.db import session, transaction
 from app.core.outbox import Unit
 from app.domain.catalog import preferences
-from app.domain.orders import closing, queries, refunding, settling
+from app.domain.orders import closing, queries, refunding, resealing, settling
 from app.domain.orders.models import (
     Order,
     OrderState,
@@ -23,6 +24,7 @@ from app.domain.orders.models import (
     Verdict,
 )
 from app.domain.orders.rules import CLOSE_AGAIN, next_query
+from app.domain.vault import rotating
 from app.providers import payments
 from app.providers.payments.interface import (
     Closing,
@@ -33,6 +35,8 @@ from app.providers.payments.interface import (
     StandingState,
 )
 
+# Well below a job's time-out: what is left is done by the same row, rung again.
+RESEAL_FOR = 45.0
 ASK_REFUND_AGAIN = timedelta(minutes=1)
 
 
@@ -138,6 +142,12 @@ def send_refund(refund_id: int) -> Unit | None:
     else:
         result = channel.refund(order)
     return _after_refund(refund_id, result)
+
+
+def reseal(rotation_id: int) -> Unit:
+    """Carry a rotation of the keys on: seal codes anew, and at the end destroy the old keys."""
+    resealing.work(rotation_id, until=time.monotonic() + RESEAL_FOR)
+    return partial(rotating.finish, rotation_id)
 
 
 def _after_refund(refund_id: int, result: RefundResult) -> Unit:

@@ -8,7 +8,7 @@ from app.core import audit, clock, ids
 from app.core.actors import actor
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
-from app.core.outbox import later
+from app.core.outbox import call_off, later
 from app.core.states import move
 from app.domain.risk import lists
 from app.domain.risk.models import Case, CaseState, Decision, Key, Label, ListKind
@@ -36,6 +36,7 @@ def open_case(order_id: int, decision: Decision) -> Case:
     )
     session.add(case)
     session.flush()
+    later("app.domain.messages.jobs.overdue_case", case.id, key=_due_key(case), at=case.due_at)
     return case
 
 
@@ -93,6 +94,30 @@ def count_open() -> int:
     )
 
 
+def take_untold(case_id: int) -> list[Case]:
+    """The cases that are overdue and that nobody was told of yet, if this one is: now they are."""
+    require_transaction()
+    now = clock.now()
+    found = list(
+        session.scalars(
+            sa.select(Case)
+            .where(Case.state.in_(OPEN), Case.due_at <= now, Case.told_at.is_(None))
+            .order_by(Case.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
+    if case_id not in {case.id for case in found}:
+        return []
+    for case in found:
+        case.told_at = now
+    return found
+
+
+def _due_key(case: Case) -> str:
+    return f"case-due:{case.id}"
+
+
 def _lock_open(uid: str) -> Case:
     require_transaction()
     case = session.scalar(
@@ -117,6 +142,7 @@ def _close(uid: str, to: CaseState, label: Label, note: str) -> Case:
     case.closed_at = clock.now()
     case.closed_by = actor()
     move(case, to)
+    call_off(_due_key(case))
     audit.record(f"risk.{to.value}", "orders", case.order_id, reason=case.note, label=label.value)
     return case
 

@@ -37,6 +37,9 @@ FAILURE_MODES: dict[Checkpoint, int | None] = {
     Checkpoint.PAID: 50_000,
 }
 
+# By which of the keys somebody is rolled out to: the steadiest that there is.
+STEADY = (Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.NETWORK, Key.IP)
+
 Fact = Callable[[], int | None]
 
 
@@ -57,9 +60,8 @@ class Situation:
 
     @property
     def whom(self) -> str:
-        """Who is rolled out to: the steadiest key there is."""
-        steady = (Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.NETWORK, Key.IP)
-        return next((self.whose[key].hex() for key in steady if key in self.whose), "")
+        """Who is rolled out to."""
+        return next((self.whose[key].hex() for key in STEADY if key in self.whose), "")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ remembers in a year why somebody was blocked.
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -155,19 +156,29 @@ def count_hits(entry_ids: tuple[int, ...]) -> None:
         )
 
 
+def holding(now: datetime) -> sa.Select[ListEntry]:
+    """The entries that hold."""
+    return sa.select(ListEntry).where(
+        ListEntry.removed_at.is_(None),
+        sa.or_(ListEntry.expires_at.is_(None), ListEntry.expires_at > now),
+    )
+
+
 def live(now: datetime, most: int = 500) -> list[ListEntry]:
     """The entries that hold, the newest first."""
-    return list(
-        session.scalars(
-            sa.select(ListEntry)
-            .where(
-                ListEntry.removed_at.is_(None),
-                sa.or_(ListEntry.expires_at.is_(None), ListEntry.expires_at > now),
-            )
-            .order_by(ListEntry.id.desc())
-            .limit(most)
-        )
-    )
+    return list(session.scalars(holding(now).order_by(ListEntry.id.desc()).limit(most)))
+
+
+def hashes_of(text: str) -> list[bytes]:
+    """What an entry about this would be found by: an address by every network around it."""
+    found = []
+    for subject in TYPED:
+        # What cannot be read as one is another.
+        with suppress(Refusal):
+            found.append(parse(subject, text).value_hash)
+    with suppress(ValueError):
+        found += [_hash(Subject.ADDRESS, network) for network in networks_around(text.strip())]
+    return found
 
 
 def _live(kind: ListKind, value: Value) -> sa.Select[ListEntry]:

@@ -11,7 +11,7 @@ from app.core import clock, db
 
 
 class Checkpoint(StrEnum):
-    """Where risk is asked."""
+    """Where risk is asked; what a new one needs stands in docs/risk.md."""
 
     CHECKOUT = "checkout"
     PAID = "paid"
@@ -279,6 +279,8 @@ class Case(db.Model):
     assignee: Mapped[str] = mapped_column(default="")
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
+    # When the owners were told that it is overdue; written before they are.
+    told_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[str] = mapped_column(default="")
 

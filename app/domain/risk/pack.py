@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.core.db import require_transaction, session
+from app.domain.risk import pruning
 from app.domain.risk.models import Action, Checkpoint, Key, Rule, RuleMode
 from app.domain.risk.rule_changes import write_version
 
@@ -155,8 +156,9 @@ PACK = (
 
 
 def install() -> int:
-    """Add the rules that are not there yet; how many those were."""
+    """Add the rules that are not there yet; how many those were. What they leave is tidied up."""
     require_transaction()
+    pruning.watch()
     there = set(session.scalars(sa.select(Rule.slug)))
     missing = [preset for preset in PACK if preset.slug not in there]
     for preset in missing:

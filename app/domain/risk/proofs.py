@@ -116,11 +116,6 @@ def solve(challenge_text: str, bits: int = BITS) -> str:
     return str(number)
 
 
-def prune() -> None:
-    """Forget spent proofs that are too old to be used again anyway."""
-    session.execute(sa.delete(SpentProof).where(SpentProof.at < clock.now() - 2 * LASTS))
-
-
 def _has_waited(found: Challenge, network: bytes | None, now: datetime) -> bool:
     if now - found.issued_at < WAIT:
         return False

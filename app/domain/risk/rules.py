@@ -58,7 +58,7 @@ def combine(
     total = sum(trial.score for trial in counting) - (TRUST if trusted else 0)
     score = max(0, min(total, MOST_SCORE))
     asked = [trial.action for trial in counting]
-    asked.append(_of_band(checkpoint, score))
+    asked.append(of_band(checkpoint, score))
     if trusted:
         asked = [action for action in asked if action == Action.BLOCK]
     if blocked:
@@ -80,7 +80,8 @@ def is_chosen(slug: str, whom: str, rollout: int) -> bool:
     return int.from_bytes(digest[:4], "big") % 100 < rollout
 
 
-def _of_band(checkpoint: Checkpoint, score: int) -> Action:
+def of_band(checkpoint: Checkpoint, score: int) -> Action:
+    """What a score by itself asks for at a checkpoint."""
     possible = POSSIBLE[checkpoint]
     for least, action in BANDS:
         if score >= least and action in possible:

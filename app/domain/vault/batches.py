@@ -150,7 +150,8 @@ def change_expiry(batch_id: int, expires_on: date | None, *, reason: str) -> Non
 def void_some_codes(batch_id: int) -> datetime | None:
     """One step of voiding a batch: when to take the next, or None when nothing is left to void.
 
-    A code that an unpaid order holds comes back when that order ends, and is looked for until then.
+    A code that an unpaid order holds comes back when that order ends, and is looked for until then;
+    so is one that was locked just now.
     """
     reason = _reason_of_void(lock_batch(batch_id))
     some = (
@@ -167,7 +168,8 @@ def void_some_codes(batch_id: int) -> datetime | None:
     )
     if changed.rowcount:  # type: ignore[attr-defined]
         return clock.now()
-    return clock.now() + LOOK_AGAIN if has_codes(batch_id, CodeState.RESERVED) else None
+    is_left = has_codes(batch_id, CodeState.RESERVED, CodeState.AVAILABLE)
+    return clock.now() + LOOK_AGAIN if is_left else None
 
 
 def has_codes(batch_id: int, *states: CodeState) -> bool:

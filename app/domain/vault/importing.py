@@ -89,8 +89,7 @@ def chunk_context(import_: Import, position: int) -> bytes:
 
 def open_chunk(import_: Import, chunk: ImportChunk) -> bytes:
     """The lines of a chunk; raises Tampered."""
-    key = keys.by_id(import_.data_key_id)
-    return key.open(chunk.sealed, chunk_context(import_, chunk.position))
+    return keys.of(chunk.sealed).open(chunk.sealed, chunk_context(import_, chunk.position))
 
 
 def preview(import_: Import) -> Preview:

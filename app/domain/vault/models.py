@@ -51,6 +51,8 @@ class Batch(db.Model):
     is_generated: Mapped[bool] = mapped_column(default=False)
     # Which of its codes are canaries, sealed: see canaries.py. They are not among `code_count`.
     canaries_sealed: Mapped[bytes | None]
+    # When its keys were destroyed: since then none of its codes opens, for anybody.
+    shredded_at: Mapped[datetime | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 

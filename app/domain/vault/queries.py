@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -9,13 +10,14 @@ from app.core import db
 from app.core.db import session
 from app.domain.vault import canaries
 from app.domain.vault.models import Batch, Code, CodeState
+from app.domain.vault.rotation_models import UNDER_WAY, KeyRotation
 from app.domain.vault.stock import IS_AVAILABLE, SELLABLE_BATCHES
 
 # What a buyer may see of what she bought.
 LIVE = (CodeState.SOLD, CodeState.EXHAUSTED)
 
 _CODES = db.table_of(Code)
-_PICK = (
+_ON_THE_SHELF = (
     sa.select(_CODES.c.id)
     .where(
         _CODES.c.batch_id == sa.bindparam("batch"),
@@ -24,13 +26,21 @@ _PICK = (
     )
     .order_by(_CODES.c.id)
     .limit(sa.bindparam("wanted"))
-    .with_for_update(skip_locked=True)
 )
-_TAKE = (
-    sa.update(_CODES)
-    .where(_CODES.c.id.in_(db.once(_PICK)))
-    .values(state=CodeState.RESERVED, order_line_id=sa.bindparam("line"))
-)
+_IS_ROTATING = sa.exists().where(KeyRotation.state.in_(UNDER_WAY))
+
+
+def _take(picked: sa.Select[int]) -> sa.Update:
+    return (
+        sa.update(_CODES)
+        .where(_CODES.c.id.in_(db.once(picked)))
+        .values(state=CodeState.RESERVED, order_line_id=sa.bindparam("line"))
+    )
+
+
+_TAKE = _take(_ON_THE_SHELF.with_for_update(skip_locked=True))
+# While keys are rotated it may be no buyer who has a code locked: it is free in a moment.
+_TAKE_PATIENTLY = _take(_ON_THE_SHELF.where(_IS_ROTATING).with_for_update())
 _CODES_OF_LINE = (
     sa.select(Code, Batch)
     .join(Batch, Batch.id == Code.batch_id)
@@ -51,16 +61,25 @@ def reserve(order_line_id: int, product_id: int, quantity: int, today: date) -> 
     buyer is just taking (on SQLite the write lock has already put the buyers in a queue), so
     nobody waits and nobody gets the same one.
     """
+    batches = db.execute(SELLABLE_BATCHES, {"product": product_id, "today": today}).all()
+    taken = _take_of(batches, _TAKE, order_line_id, quantity)
+    if taken < quantity and db.is_postgres():
+        taken += _take_of(batches, _TAKE_PATIENTLY, order_line_id, quantity - taken)
+    return taken
+
+
+def _take_of(
+    batches: Sequence[Any], statement: sa.Update, order_line_id: int, quantity: int
+) -> int:
     taken = 0
-    batches = db.execute(SELLABLE_BATCHES, {"product": product_id, "today": today})
-    for batch_id, uid, sealed in batches.all():
+    for batch_id, uid, sealed in batches:
         wanted = {
             "batch": batch_id,
             "wanted": quantity - taken,
             "line": order_line_id,
             "canaries": canaries.ids_of(uid, sealed),
         }
-        taken += db.execute(_TAKE, wanted).rowcount
+        taken += db.execute(statement, wanted).rowcount
         if taken == quantity:
             break
     return taken

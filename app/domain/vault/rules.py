@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from app.core.crypto import context
@@ -60,6 +61,19 @@ def unsold_contexts(batch_uid: bytes, code_uids: Iterable[bytes]) -> list[bytes]
 def sold_context(batch_uid: bytes, code_uid: bytes, order_line_id: int, buyer: bytes) -> bytes:
     """What a sold code is sealed to: besides, the order line and the buyer."""
     return context(b"codes", code_uid, batch_uid, order_line_id, buyer)
+
+
+def context_of(
+    batch_uid: bytes,
+    code_uid: bytes,
+    order_line_id: int | None,
+    sold_at: datetime | None,
+    buyer: bytes | None,
+) -> bytes:
+    """What a code is sealed to as it stands in its row: `buyer` is whose its order line is."""
+    if sold_at is None or order_line_id is None or buyer is None:
+        return unsold_context(batch_uid, code_uid)
+    return sold_context(batch_uid, code_uid, order_line_id, buyer)
 
 
 def tidy(text: str) -> str:

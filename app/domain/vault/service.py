@@ -14,7 +14,7 @@ from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.states import move, move_all
 from app.domain.vault import queries
 from app.domain.vault.models import Batch, BatchState, Code, CodeState, Reveal
-from app.domain.vault.rules import sold_context, unsold_context
+from app.domain.vault.rules import context_of, sold_context, unsold_context
 
 _ADD_REVEAL = sa.insert(db.table_of(Reveal))
 
@@ -85,6 +85,7 @@ def reveal_to_buyer(
     order_line_ids: Sequence[int], buyer: bytes, *, channel: str, ip: str
 ) -> dict[int, list[tuple[Code, Secret]]]:
     """The codes of these lines in plain text, by line. No reveal without its row in the trail.
+    Raises Conflict when their batch was shredded.
 
     `channel` says how they left: `page` or `download`.
     """
@@ -92,7 +93,7 @@ def reveal_to_buyer(
     found: dict[int, list[tuple[Code, Secret]]] = {}
     for line_id in order_line_ids:
         sold = queries.sold_codes_of(line_id)
-        found[line_id] = [(code, _open_sold(code, batch, buyer)) for code, batch in sold]
+        found[line_id] = [(code, _open(code, batch, buyer)) for code, batch in sold]
         _record_reveal(order_line_id=line_id, code_count=len(sold), channel=channel, ip=ip)
     return found
 
@@ -112,9 +113,7 @@ def reveal_to_staff(code: Code, buyer: bytes | None, *, reason: str, ip: str) ->
         reason=reason.strip(),
     )
     audit.record("code.reveal", "codes", code.id, reason=reason.strip(), ip=ip)
-    if code.sold_at is not None and buyer is not None:
-        return _open_sold(code, batch, buyer)
-    return _open_unsold(code, batch)
+    return _open(code, batch, buyer)
 
 
 def replace(code_id: int, holding: Holding, today: date, *, reason: str) -> None:
@@ -142,21 +141,16 @@ def void_sold(order_line_id: int, *, reason: str) -> None:
 
 
 def _seal_to_buyer(code: Code, batch: Batch, holding: Holding) -> bytes:
-    key = keys.by_id(batch.data_key_id)
-    plain = key.open(code.sealed, unsold_context(batch.uid, code.uid))
+    plain = keys.of(code.sealed).open(code.sealed, unsold_context(batch.uid, code.uid))
     context = sold_context(batch.uid, code.uid, holding.order_line_id, holding.buyer)
-    return key.seal(plain, context)
+    return keys.by_id(batch.data_key_id).seal(plain, context)
 
 
-def _open_sold(code: Code, batch: Batch, buyer: bytes) -> Secret:
-    assert code.order_line_id is not None
-    context = sold_context(batch.uid, code.uid, code.order_line_id, buyer)
-    return Secret(keys.by_id(batch.data_key_id).open(code.sealed, context).decode())
-
-
-def _open_unsold(code: Code, batch: Batch) -> Secret:
-    context = unsold_context(batch.uid, code.uid)
-    return Secret(keys.by_id(batch.data_key_id).open(code.sealed, context).decode())
+def _open(code: Code, batch: Batch, buyer: bytes | None) -> Secret:
+    if batch.shredded_at is not None:
+        raise Conflict(N_("这批卡密已被彻底销毁，谁都无法再查看。如有疑问请联系商家"))
+    context = context_of(batch.uid, code.uid, code.order_line_id, code.sold_at, buyer)
+    return Secret(keys.of(code.sealed).open(code.sealed, context).decode())
 
 
 def _record_reveal(

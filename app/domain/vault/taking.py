@@ -129,7 +129,7 @@ def _chunk(import_: Import, position: int) -> SealedLines:
     return SealedLines(
         sealed=chunk.sealed,
         bound_to=chunk_context(import_, position),
-        key=keys.by_id(import_.data_key_id),
+        key=keys.of(chunk.sealed),
         first_line=chunk.first_line,
         line_count=chunk.line_count,
         format=Format.from_json(import_.format),

@@ -60,11 +60,14 @@ def remove_some_codes(import_id: int) -> datetime | None:
             ~sa.exists().where(Reveal.code_id == Code.id),
         )
         .limit(batches.CODES_PER_STEP)
-        .with_for_update(of=Code, skip_locked=True)
     )
+    picked = once(some.with_for_update(of=Code, skip_locked=True))
     removed = session.execute(
-        sa.delete(Code).where(Code.id.in_(once(some))).execution_options(synchronize_session=False)
+        sa.delete(Code).where(Code.id.in_(picked)).execution_options(synchronize_session=False)
     ).rowcount  # type: ignore[attr-defined]
+    if not removed and session.scalar(some.limit(1)) is not None:
+        # Locked just now, as by a rotation of the keys.
+        return clock.now() + batches.LOOK_AGAIN
     if not removed:
         return batches.void_some_codes(batch.id)
     batch.code_count -= removed

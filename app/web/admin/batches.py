@@ -14,7 +14,7 @@ from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
 from app.domain.catalog import preferences, queries
 from app.domain.catalog.models import Product
-from app.domain.vault import batches
+from app.domain.vault import batches, shredding
 from app.domain.vault.models import Batch, BatchState, Import
 from app.web import state_words
 from app.web.access import staff
@@ -115,6 +115,16 @@ def create_voiding(batch_id: int) -> Response:
     return _change(batch_id, lambda why: batches.void(batch_id, reason=why), _("已作废"))
 
 
+@routes.post("/admin/batches/<int:batch_id>/shredding")
+@staff("codes.shred", step_up=True)
+def create_shredding(batch_id: int) -> Response:
+    return _change(
+        batch_id,
+        lambda why: shredding.shred(batch_id, reason=why),
+        _("密钥已销毁，这一批谁也打不开了"),
+    )
+
+
 @routes.post("/admin/batches/<int:batch_id>/expiry")
 @staff("codes.change")
 def update_expiry(batch_id: int) -> Response:
@@ -165,6 +175,7 @@ def _page(batch: Batch) -> Response:
             sa.select(Import).where(Import.batch_id == batch.id).order_by(Import.id)
         ).all(),
         timeline=_timeline(batch),
+        can_be_shredded=shredding.can_be_shredded(batch),
         today=clock.today(preferences.get().zone),
     )
 

@@ -14,14 +14,16 @@ from app.web.admin import todo
 
 @dataclass(frozen=True)
 class Place:
-    """One entry of the rail: shown to those who may open it."""
+    """One entry of the rail: shown to those who may open it. `parts` are others of its pages."""
 
     label: str
     icon: str
     endpoint: str
     permission: str
+    parts: tuple[str, ...] = ()
 
 
+RISK = ("cases", "risk_rules", "risk_lists", "restrictions", "decisions")
 SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     ("", (Place(N_("首页"), "house", "admin.home.show", "console.view"),)),
     (
@@ -29,7 +31,7 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         (
             Place(N_("订单"), "receipt-text", "admin.orders.index", "orders.view"),
             Place(N_("商品"), "shopping-bag", "admin.products.index", "products.view"),
-            Place(N_("风险审核"), "shield-check", "admin.cases.index", "risk.view"),
+            Place(N_("风控"), "shield-check", "admin.risk.show", "risk.view", RISK),
             Place(N_("柜台核销"), "scan-line", "admin.counter.show", "passes.use"),
         ),
     ),
@@ -85,6 +87,7 @@ SECTIONS: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place(N_("成员"), "users", "admin.people.index", "people.view"),
             Place(N_("操作日志"), "scroll-text", "admin.audit.index", "audit.view"),
             Place(N_("运行状况"), "activity", "admin.health.show", "health.view"),
+            Place(N_("加密密钥"), "key-round", "admin.keys.show", "keys.view"),
             Place(N_("设置"), "settings", "admin.settings.show", "settings.view"),
         ),
     ),
@@ -139,10 +142,11 @@ class Console:
 
 
 def _link(place: Place, here: str) -> dict[str, object]:
+    own = place.endpoint.rpartition(".")[0]
     return {
         "label": _(place.label),
         "icon": place.icon,
         "url": url_for(place.endpoint),
-        "is_current": place.endpoint.rpartition(".")[0] == here,
+        "is_current": here in (own, *(f"admin.{part}" for part in place.parts)),
         "count": None,
     }

@@ -36,7 +36,11 @@ INVARIANTS = {
     "each paid withdrawal has its statement": N_("每笔已打款的提现都有结算单"),
     "each withdrawal keeps the tax it was to": N_("每笔提现扣的税与计算一致"),
     "codes open under what they are bound to": N_("卡密都能按其归属解开（抽查）"),
+    "shredded codes have no key any more": N_("已销毁密钥的卡密都无法再解开"),
     "no work is overdue": N_("没有逾期的后台任务"),
+    "every held order waits for a person or a job": N_("每个暂缓发货的订单都有人或任务在处理"),
+    "every open case has an order that is held": N_("每个待审核单的订单都还没有发货"),
+    "each decision could be carried out": N_("每次风险判定都能执行"),
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
 from flask_babel import gettext as _
+from flask_login import current_user
 from sqlalchemy.orm import selectinload
 
 from app.core import clock
@@ -25,11 +26,12 @@ from app.domain.orders.models import (
 from app.domain.recharges import queries as recharges
 from app.domain.redemptions import aftersales
 from app.domain.redemptions import queries as redemptions
+from app.domain.risk import cases, decisions
 from app.domain.vault import queries as vault_queries
 from app.domain.vault import watching
 from app.domain.vault.models import Code
 from app.domain.vault.rules import split_content
-from app.web import client, state_words
+from app.web import client, risk_words, state_words
 from app.web.access import staff
 from app.web.admin import todo
 from app.web.admin.export import Column, local, yuan
@@ -306,6 +308,9 @@ def page(
         recharges=recharges.of_order([line.id for line in lines]),
         uses=redemptions.uses_of_lines([line.id for line in lines]),
         canned=_canned(),
+        decisions=decisions.of_order(order.id) if current_user.may("risk.view") else [],
+        case=cases.of_order(order.id),
+        checkpoints=dict(risk_words.checkpoints()),
         timeline=timeline_of(order),
     )
     response.headers["Cache-Control"] = "no-store"

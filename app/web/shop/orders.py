@@ -125,7 +125,12 @@ def create_cancellation(number: str) -> Response:
 @limits.per_address("reveal")
 def create_reveal(number: str) -> Response:
     """Show the codes, on the tap, on this page and nowhere else."""
-    order, codes = _reveal(number, "page")
+    try:
+        order, codes = _reveal(number, "page")
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return _as_it_is(in_hand.order_in_hand(number), refusal)
     return order_page(order, codes=codes)
 
 
@@ -134,7 +139,12 @@ def create_reveal(number: str) -> Response:
 @limits.per_address("reveal")
 def create_download(number: str) -> Response:
     """The codes as a text file, one a line."""
-    order, revealed = _reveal(number, "download")
+    try:
+        order, revealed = _reveal(number, "download")
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return _as_it_is(in_hand.order_in_hand(number), refusal)
     names = {line.id: line.product_name for line in order.lines}
     text = "".join(
         f"# {names[line_id]}\r\n" + "".join(f"{_as_line(secret)}\r\n" for _, secret in codes)

@@ -57,13 +57,13 @@ def texts(import_: Import) -> list[str]:
     """The codes of the import's batch in plain text, opened as a sale would open them; without its
     canaries."""
     batch = batch_of(import_)
-    key = keys.by_id(batch.data_key_id)
     decoys = canaries.ids_of(batch.uid, batch.canaries_sealed)
     codes = session.scalars(
         sa.select(Code).where(Code.batch_id == batch.id, Code.id.not_in(decoys))
     )
     return sorted(
-        key.open(code.sealed, unsold_context(batch.uid, code.uid)).decode() for code in codes
+        keys.of(code.sealed).open(code.sealed, unsold_context(batch.uid, code.uid)).decode()
+        for code in codes
     )
 
 

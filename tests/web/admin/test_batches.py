@@ -1,13 +1,16 @@
 """A batch in the console: its codes by state, and what may be done with all of them at once."""
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from app.core.db import session, transaction
 from app.domain.accounts.models import Role
+from app.domain.orders.models import Payment
 from app.domain.vault import own_codes
-from app.domain.vault.models import Batch, BatchState
+from app.domain.vault.models import Batch, BatchState, Code
 from tests import factories, people
+from tests.web.deeds import checkout
 from tests.web.visitors import Visitor, location, words
 
 WHY = {"reason": "供应商通知有坏卡"}
@@ -103,3 +106,35 @@ def test_who_may_look_may_not_touch(app: Flask, batch: Batch, role: Role) -> Non
 
 def test_there_is_no_such_batch(owner: Visitor) -> None:
     assert owner.get("/admin/batches/999").status_code == 404
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_void_batch_is_shredded(owner: Visitor, app: Flask) -> None:
+    """By an owner alone; the buyer of one of its codes hears why she sees it no more."""
+    buyer = Visitor(app)
+    buyer.post("/orders", checkout(factories.make_product(codes=3)))
+    payment = session.scalars(sa.select(Payment)).one()
+    number = payment.order.number
+    factories.settle(payment)
+    url = f"/admin/batches/{session.scalars(sa.select(Batch.id)).one()}"
+    assert "/shredding" not in owner.get(url).text
+    owner.post(f"{url}/voiding", WHY)
+    factories.work()
+    operator = Visitor(app, people.make(Role.OPERATOR))
+    assert "/shredding" not in operator.get(url).text
+    assert operator.post(f"{url}/shredding", WHY).status_code == 403
+    assert "1 条已售出" in words(owner.get(url))
+
+    assert location(owner.post(f"{url}/shredding", WHY)) == url
+
+    page = owner.get(url)
+    for part in ("谁也打不开了", "密钥已销毁", "销毁批次密钥"):
+        assert part in words(page)
+    assert "/shredding" not in page.text
+    for path in ("reveal", "download"):
+        refused = buyer.post(f"/orders/{number}/{path}")
+        assert refused.status_code == 409
+        assert "已被彻底销毁" in words(refused)
+    code_id = session.scalars(sa.select(Code.id).where(Code.sold_at.is_not(None))).one()
+    refused = owner.post(f"/admin/orders/{number}/codes/{code_id}/reveal", {"reason": "核对坏卡"})
+    assert "已被彻底销毁" in words(refused)
