@@ -10,7 +10,7 @@ from bench.table import Figure, as_table
 
 BENCHES = (
     *("orders", "pages", "imports", "lookup", "race", "recharges", "redemptions"),
-    *("commissions", "portal", "rotation"),
+    *("commissions", "portal", "rotation", "risk"),
 )
 RESULTS = Path(__file__).parent / "results.md"
 

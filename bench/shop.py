@@ -22,6 +22,8 @@ from app.core.crypto import Secret
 from app.core.db import db, session, transaction
 from app.core.processes import die_with_parent
 from app.domain.catalog import preferences
+from app.domain.risk import pack
+from app.domain.risk.models import Rule, RuleMode
 from app.providers.payments import signing
 from app.settings import Settings
 from tests import factories, servers
@@ -111,8 +113,8 @@ class Web:
 
 
 @contextlib.contextmanager
-def serving(codes: int, processes: int = 2) -> Iterator[Web]:
-    """The shop with that many codes on its shelf, behind gunicorn."""
+def serving(codes: int, processes: int = 2, *, rules: bool = False) -> Iterator[Web]:
+    """The shop with that many codes on its shelf, behind gunicorn; with every rule of risk on."""
     with database() as url, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         queue = servers.RedisServer(Path(folder))
         queue.start()
@@ -120,9 +122,17 @@ def serving(codes: int, processes: int = 2) -> Iterator[Web]:
         environment = settings(url, Path(folder), queue.url, port)
         with opened(url, environment):
             slug = factories.make_product(codes=codes, price=PRICE).slug
+            if rules:
+                transaction(switch_all_on)
         with gunicorn(["wsgi:app", "--workers", str(processes)], port, environment):
             yield Web(port, slug, url)
         queue.kill()
+
+
+def switch_all_on() -> None:
+    """The whole pack of risk's rules, as a merchant has it who has switched everything on."""
+    pack.install()
+    session.execute(sa.update(Rule).values(state=RuleMode.ON))
 
 
 def inherited(environment: dict[str, str]) -> dict[str, str]:
@@ -138,7 +148,7 @@ def gunicorn(arguments: list[str], port: int, environment: dict[str, str]) -> It
         command, cwd=servers.ROOT, env=inherited(environment), preexec_fn=die_with_parent
     )
     try:
-        servers.wait_until(lambda: _listens(port), "gunicorn")
+        servers.wait_until(lambda: _listens(port), "gunicorn", within=60)
         yield
     finally:
         process.terminate()

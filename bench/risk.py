@@ -1,0 +1,121 @@
+"""What a decision costs with a million events behind it, and what that takes from the orders."""
+
+import time
+from contextlib import suppress
+
+import sqlalchemy as sa
+
+from app.core.db import db, transaction
+from app.domain.accounts.contacts import Contact
+from app.domain.orders import screening
+from app.domain.orders.screening import Browser, Stopped
+from app.domain.risk import engine, events
+from app.domain.risk.models import Key
+from bench import orders, shop
+from bench.table import Figure, percentile
+
+EVENTS = 1_000_000
+# Who they are of: fifty events each within the thirty days that the longest window looks back.
+PEOPLE = 20_000
+A_NETWORK = 100
+DAYS = 30
+ASKED = 1_000
+TARGET_MS = 15
+
+
+def run(scale: float) -> list[Figure]:
+    return [deciding(int(EVENTS * scale)), *checkout(scale)]
+
+
+def deciding(count: int) -> Figure:
+    """`decide` at checkout with every rule of the pack on, each time about somebody else."""
+    with shop.database() as url, shop.opened(url):
+        transaction(shop.switch_all_on)
+        engine.forget()
+        _remember(count)
+        latencies = [_ask(number) for number in range(ASKED)]
+    p50, p95 = percentile(latencies, 0.5), percentile(latencies, 0.95)
+    return Figure(
+        f"decide() at checkout, {count:,} events",
+        f"p50 {p50:.1f} ms, p95 {p95:.1f} ms",
+        f"p95 < {TARGET_MS} ms",
+    )
+
+
+def checkout(scale: float) -> list[Figure]:
+    """The rate of complete orders without rules, and with all of them on."""
+    without = orders.rate(int(800 * scale), rules=False)
+    with_all = orders.rate(int(800 * scale), rules=True)
+    return [
+        Figure(
+            "complete orders with every rule on",
+            f"{with_all:.1f} /s, {1 - with_all / without:.0%} less than without",
+            "< 20 % less",
+            f"{without:.1f} /s without rules",
+        )
+    ]
+
+
+def _remember(count: int) -> None:
+    """So many events, as evenly as they come, of people who share networks."""
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TEMP TABLE people (n int, ip bytea, network bytea, device bytea, contact bytea)"
+        )
+        connection.execute(
+            sa.text("INSERT INTO people VALUES (:n, :ip, :network, :device, :contact)"),
+            [
+                {"n": number} | {key.value: value for key, value in _keys(number).items()}
+                for number in range(PEOPLE)
+            ],
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO risk_events (kind, at, ip, network, device, contact, order_id, amount)"
+            " SELECT (ARRAY['placed', 'paid', 'wrong_code'])[1 + g %% 3],"
+            f" now() - g * interval '{DAYS} days' / {count}, ip, network, device, contact, g, 3000"
+            f" FROM generate_series(1, {count}) AS g JOIN people ON n = g %% {PEOPLE}"
+        )
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE risk_events")
+
+
+def _keys(number: int) -> dict[Key, bytes]:
+    address, network = _address(number)
+    return events.hashed(
+        {
+            **events.from_address(address, network),
+            Key.DEVICE: f"device {number}",
+            Key.CONTACT: _contact(number).index.hex(),
+        }
+    )
+
+
+def _address(number: int) -> tuple[str, str]:
+    group, host = divmod(number, A_NETWORK)
+    return f"198.18.{group}.{host}", f"198.18.{group}.0/24"
+
+
+def _contact(number: int) -> Contact:
+    return Contact.parse(f"138{number:08d}")
+
+
+def _ask(number: int) -> float:
+    """The time in seconds that one decision took, within a unit of its own."""
+    address, network = _address(number)
+    contact, browser = _contact(number), Browser(f"device {number}")
+
+    def ask() -> None:
+        with suppress(Stopped):
+            screening.checkout(
+                browser,
+                contact=contact,
+                person_id=None,
+                ip=address,
+                network=network,
+                amount=3000,
+                quantity=1,
+            )
+
+    begin = time.perf_counter()
+    transaction(ask)
+    return time.perf_counter() - begin
