@@ -171,7 +171,8 @@ def receipt(payment: str, amount: int = PRICE) -> tuple[bytes, dict[str, str]]:
             "state": "paid",
             "amount": amount,
             "currency": "CNY",
-            "payer": "bench",
+            # Everybody pays from an account of her own.
+            "payer": f"payer of {payment}",
         }
     ).encode()
     path = "/hooks/payments/sandbox"

@@ -25,8 +25,11 @@ def main() -> int:
     with target.running() as shop:
         for name in arguments.names or ATTACKS:
             print(f"{name} …", flush=True)
+            shop.asked_to_prove = 0
             outcome = importlib.import_module(f"tests.attacks.{name}").run(shop, arguments.scale)
             print(f"\n{as_table([outcome])}\n", flush=True)
+            if shop.asked_to_prove:
+                print(f"  {shop.asked_to_prove} of the honest solved a captcha and went on")
             for trouble in outcome.troubles[:5]:
                 print(f"  troubled: {trouble}")
             outcomes.append(outcome)

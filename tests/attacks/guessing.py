@@ -84,5 +84,9 @@ def _what(status: int, path: str) -> str:
 def _redeem(target: Target, real: list[str], number: int) -> str:
     """Somebody types the code that she bought."""
     who = target.honest(number)
-    page = who.submit(who.get("/redeem"), "/redeem", code=real[number % len(real)])
+    code = real[number % len(real)]
+    page = who.submit(who.get("/redeem"), "/redeem", code=code)
+    if page.wants_captcha:
+        target.asked_to_prove += 1
+        page = who.solve(page, "/redeem", code=code)
     return "" if page.path == "/redeem/code" else f"cannot redeem ({page.status})"
