@@ -6,11 +6,13 @@ locked (`serialise`), what is done at once on many nodes is counted one after th
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
-from app.core.db import is_postgres, require_transaction, session
+from app.core import db
+from app.core.db import is_postgres, require_transaction
 from app.domain.risk.conditions import Question
 from app.domain.risk.models import EventKind, Key, RiskEvent
 
@@ -18,15 +20,20 @@ from app.domain.risk.models import EventKind, Key, RiskEvent
 SERIAL = (Key.IP, Key.DEVICE)
 
 
+_EVENTS = db.table_of(RiskEvent)
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("number", type_=sa.BigInteger)))
+
+
 def count(
     questions: Collection[Question], whose: Mapping[Key, bytes], now: datetime
 ) -> dict[Question, int]:
     """The answer to each question about this somebody; none for a key that was not brought."""
-    asked = [question for question in questions if question.by in whose]
+    asked = tuple(question for question in questions if question.by in whose)
     if not asked:
         return {}
-    columns = [_answer(question, whose[question.by], now).scalar_subquery() for question in asked]
-    row = session.execute(sa.select(*columns)).one()
+    values: dict[str, object] = {_key(question): whose[question.by] for question in asked}
+    values |= {_since(each): now - timedelta(minutes=each.minutes) for each in asked}
+    row = db.execute(_statement(asked), values).one()
     return {question: int(value or 0) for question, value in zip(asked, row, strict=True)}
 
 
@@ -42,29 +49,44 @@ def serialise(whose: Mapping[Key, bytes]) -> None:
         int.from_bytes(whose[key][:8], "big", signed=True) for key in SERIAL if key in whose
     )
     for number in numbers:
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+        db.execute(_LOCK, {"number": number})
 
 
-def _answer(question: Question, whose: bytes, now: datetime) -> sa.Select[int]:
-    event = aliased(RiskEvent)
-    of_key = getattr(event, question.by.value)
+# Rules ask the same questions again and again, and building a statement costs more than running it.
+@lru_cache(maxsize=256)
+def _statement(asked: tuple[Question, ...]) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(*(_answer(question).scalar_subquery() for question in asked))
+
+
+def _answer(question: Question) -> sa.Select[int]:
+    event = _EVENTS.alias()
     happened = (
-        event.kind == question.kind,
-        of_key == whose,
-        event.at > now - timedelta(minutes=question.minutes),
+        event.c.kind == question.kind,
+        event.c[question.by.value] == sa.bindparam(_key(question)),
+        event.c.at > sa.bindparam(_since(question)),
     )
     if question.function == "unpaid":
-        money = aliased(RiskEvent)
-        came = sa.exists().where(money.order_id == event.order_id, money.kind == EventKind.PAID)
+        money = _EVENTS.alias()
+        came = sa.exists().where(
+            money.c.order_id == event.c.order_id, money.c.kind == EventKind.PAID
+        )
         return sa.select(sa.func.count()).select_from(event).where(*happened, ~came)
     return sa.select(_function(question, event)).select_from(event).where(*happened)
 
 
-def _function(question: Question, event: type[RiskEvent]) -> sa.ColumnElement[int]:
+def _function(question: Question, event: sa.FromClause) -> sa.ColumnElement[int]:
     if question.function == "sum":
-        return sa.func.sum(event.amount)
+        return sa.func.sum(event.c.amount)
     if question.function == "max":
-        return sa.func.max(event.amount)
+        return sa.func.max(event.c.amount)
     if question.function == "distinct" and question.of is not None:
-        return sa.func.count(sa.distinct(getattr(event, question.of.value)))
+        return sa.func.count(sa.distinct(event.c[question.of.value]))
     return sa.func.count()
+
+
+def _key(question: Question) -> str:
+    return f"by_{question.by.value}"
+
+
+def _since(question: Question) -> str:
+    return f"since_{question.minutes}"
