@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from app.core import audit, clock, keys
+from app.core import audit, clock, db, keys
 from app.core.actors import actor
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
@@ -55,6 +55,15 @@ class Listed:
     blocked: bool = False
     watched: bool = False
     entry_ids: tuple[int, ...] = ()
+
+
+_ENTRIES = db.table_of(ListEntry)
+# Asked at every decision, so built once.
+_NAMED = sa.select(_ENTRIES.c.id, _ENTRIES.c.list).where(
+    _ENTRIES.c.value_hash.in_(sa.bindparam("hashes", expanding=True)),
+    _ENTRIES.c.removed_at.is_(None),
+    sa.or_(_ENTRIES.c.expires_at.is_(None), _ENTRIES.c.expires_at > sa.bindparam("now")),
+)
 
 
 def parse(subject: Subject, text: str) -> Value:
@@ -130,13 +139,8 @@ def look_up(whose: Mapping[Key, bytes], address: str, email_domain: str, now: da
     if not wanted:
         return Listed()
     # A hash is of its subject too, so no two subjects share one.
-    rows = session.execute(
-        sa.select(ListEntry.id, ListEntry.list).where(
-            ListEntry.value_hash.in_([value_hash for _, value_hash in wanted]),
-            ListEntry.removed_at.is_(None),
-            sa.or_(ListEntry.expires_at.is_(None), ListEntry.expires_at > now),
-        )
-    ).all()
+    hashes = [value_hash for _, value_hash in wanted]
+    rows = db.execute(_NAMED, {"hashes": hashes, "now": now}).all()
     kinds = {kind for _, kind in rows}
     return Listed(
         trusted=ListKind.TRUST in kinds,
@@ -213,7 +217,8 @@ def networks_around(address: str) -> list[str]:
     """Every network that could be listed and has this address in it."""
     parsed = ipaddress.ip_address(address)
     sizes = V4_SIZES if parsed.version == 4 else V6_SIZES
-    return [str(ipaddress.ip_network(f"{parsed}/{size}", strict=False)) for size in sizes]
+    bits, number, make = parsed.max_prefixlen, int(parsed), type(parsed)
+    return [f"{make(number >> (bits - size) << (bits - size))}/{size}" for size in sizes]
 
 
 def _network(text: str) -> Value:

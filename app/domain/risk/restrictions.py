@@ -41,18 +41,21 @@ class Standing:
     rule_slug: str = ""
 
 
+# Asked at every decision, so built once.
+_STANDING = sa.select(Restriction).where(
+    Restriction.key_hash.in_(sa.bindparam("hashes", expanding=True)),
+    Restriction.checkpoint == sa.bindparam("checkpoint"),
+    Restriction.until > sa.bindparam("now"),
+    Restriction.lifted_at.is_(None),
+)
+
+
 def standing(
     checkpoint: Checkpoint, whose: Mapping[Key, bytes], quantity: int | None, now: datetime
 ) -> Standing:
     """The most severe restriction that stops this; a limit that still leaves room stops nothing."""
-    rows = session.scalars(
-        sa.select(Restriction).where(
-            Restriction.key_hash.in_(list(whose.values())),
-            Restriction.checkpoint == checkpoint,
-            Restriction.until > now,
-            Restriction.lifted_at.is_(None),
-        )
-    ).all()
+    asked = {"hashes": list(whose.values()), "checkpoint": checkpoint, "now": now}
+    rows = session.scalars(_STANDING, asked).all()
     stopping = [row for row in rows if _stops(row, quantity, now)]
     if not stopping:
         return Standing(Action.ALLOW, now)
