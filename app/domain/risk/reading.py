@@ -77,7 +77,7 @@ def _held() -> sa.Select[Any]:
         one.key_hash,
     ).where(
         one.key_hash.in_(sa.bindparam("hashes", expanding=True)),
-        one.checkpoint == sa.bindparam("checkpoint"),
+        sa.or_(one.checkpoint.is_(None), one.checkpoint == sa.bindparam("checkpoint")),
         one.until > _NOW,
         one.lifted_at.is_(None),
     )
