@@ -14,6 +14,7 @@ from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.redemptions import guessing, service
 from app.domain.redemptions.models import Way
+from app.domain.risk.visits import Visit
 from app.domain.vault import own_codes
 from bench import shop
 from bench.lookup import LARGE, _fill
@@ -82,7 +83,7 @@ def _sell(count: int) -> list[str]:
 
 def _redeem(text: str) -> float:
     begin = time.perf_counter()
-    code_id = guessing.read(text, guessing.Guesser("net", "device", None))
+    code_id = guessing.read(text, Visit("", "net", "device"))
     transaction(lambda: service.redeem(code_id, ACCOUNT, Way.TYPED, ids.token()))
     return time.perf_counter() - begin
 
@@ -113,7 +114,7 @@ def _redeem_many(url: str, codes: list[str], ready: Any, queue: Any) -> None:
         ready.wait()
         begin = time.time()
         for number, text in enumerate(codes):
-            guesser = guessing.Guesser(f"net-{number}-{codes[0]}", f"device-{codes[0]}", None)
+            guesser = Visit("", f"net-{number}-{codes[0]}", f"device-{codes[0]}")
             code_id = guessing.read(text, guesser)
             transaction(lambda: service.redeem(code_id, ACCOUNT, Way.TYPED, ids.token()))  # noqa: B023  called at once
         queue.put((begin, time.time()))

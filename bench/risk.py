@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from app.core.db import db, transaction
 from app.domain.accounts.contacts import Contact
 from app.domain.orders import screening
-from app.domain.orders.screening import Browser
 from app.domain.risk import engine, events
 from app.domain.risk.models import Key
 from app.domain.risk.stopping import Stopped
+from app.domain.risk.visits import Visit
 from bench import orders, shop
 from bench.table import Figure, percentile
 
@@ -108,16 +108,14 @@ def _contact(number: int) -> Contact:
 def _ask(number: int) -> float:
     """The time in seconds that one decision took, within a unit of its own."""
     address, network = _address(number)
-    contact, browser = _contact(number), Browser(f"device {number}")
+    contact, visit = _contact(number), Visit(address, network, f"device {number}", "a browser")
 
     def ask() -> None:
         with suppress(Stopped):
             screening.checkout(
-                browser,
+                visit,
                 contact=contact,
                 person_id=None,
-                ip=address,
-                network=network,
                 wanted=screening.Wanted(3000, 1, product_id=1),
             )
 

@@ -14,7 +14,7 @@ from app.core.sealed_zip import opened
 from app.domain.orders import leaks
 from app.domain.redemptions import guessing, replacing
 from app.domain.redemptions.answers import Unusable
-from app.domain.redemptions.guessing import Guesser
+from app.domain.risk.visits import Visit
 from app.domain.vault import alarms, batches, exporting, stock, watching
 from app.domain.vault.alarm_models import Alarm, AlarmKind
 from app.domain.vault.models import Batch, BatchState, CodeState, Reveal
@@ -103,7 +103,7 @@ def _use(lines: list[str], shop: Shop, report: Report) -> Alarm | None:
     for line in lines:
         tries += 1
         try:
-            guessing.read(line, Guesser(f"thief-{tries}", f"device-{tries}", None))
+            guessing.read(line, Visit("", f"thief-{tries}", f"device-{tries}"))
             got += 1
         except Unusable:
             pass

@@ -39,7 +39,7 @@ def brought() -> Proof | None:
 def visit() -> Visit:
     """Where whoever asks acts from, and the captcha that she brought."""
     address = client.address()
-    return Visit(address, client.network(address), browser(), brought())
+    return Visit(address, client.network(address), browser(), client.look(), brought())
 
 
 def ask(purpose: Checkpoint, whom: str) -> Captcha:

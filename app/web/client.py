@@ -20,6 +20,11 @@ def network(text: str) -> str:
     return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False))
 
 
+def look() -> str:
+    """What a browser tells every site of itself: coarse, and nothing is asked of it by a script."""
+    return f"{request.user_agent.string[:300]} {request.headers.get('Accept-Language', '')[:100]}"
+
+
 def is_phone() -> bool:
     """Whether the browser says it is on a phone: some channels have a page for each."""
     return "Mobi" in request.user_agent.string

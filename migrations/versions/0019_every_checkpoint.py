@@ -14,7 +14,7 @@ MORE_KINDS = (
     "payout_account_added",
 )
 KEYS = ("ip", "network", "device", "contact", "account", "payer")
-MORE_KEYS = ("product", "recharge_account", "code", "distributor", "payout_account")
+MORE_KEYS = ("look", "product", "recharge_account", "code", "distributor", "payout_account")
 ACTIONS = ("allow", "captcha", "limit", "hold", "block")
 MORE_ACTIONS = ("notify", "hold_commission", "delay", "freeze")
 STATES = ("open", "in_review", "approved", "rejected")

@@ -71,7 +71,7 @@ def test_wrong_passwords_meet_a_captcha_at_both_doors(app: Flask, door: str, nam
     entered = visitor.post(door, right | {"captcha": text, "captcha_number": proofs.solve(text)})
     assert entered.status_code == 303
     # What was asked of her browser says nothing of whether the account is there.
-    assert latest().keys.keys() == {"ip", "network", "device", "contact"}
+    assert latest().keys.keys() == {"ip", "network", "device", "look", "contact"}
     assert person.id
 
 

@@ -23,6 +23,7 @@ from app.domain.orders.models import Order, OrderLine, OrderState, Payment, Paym
 from app.domain.orders.rules import QUERY_AFTER
 from app.domain.pricing.rules import Item, Quote, quote
 from app.domain.risk.engine import Decided
+from app.domain.risk.visits import Visit
 from app.domain.vault import service as vault
 
 
@@ -61,7 +62,7 @@ class Purchase:
     # Whose balance it fills or is paid from, as on the order.
     balance_of: str = ""
     # The browser it comes from, when risk is to be asked: from the shop's own pages.
-    browser: screening.Browser | None = None
+    visit: Visit | None = None
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,12 @@ def place(purchase: Purchase, terms: Terms) -> Placed:
 
 def _ask_risk(purchase: Purchase, priced: Quote) -> Decided | None:
     """What risk says to this purchase, when it is asked; raises Stopped."""
-    if purchase.browser is None:
+    if purchase.visit is None:
         return None
     return screening.checkout(
-        purchase.browser,
+        purchase.visit,
         contact=purchase.contact,
         person_id=purchase.person_id,
-        ip=purchase.ip,
-        network=purchase.network,
         wanted=screening.Wanted(
             priced.total,
             purchase.quantity,

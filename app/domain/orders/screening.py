@@ -20,17 +20,9 @@ from app.domain.orders.models import Order, OrderState, Payment
 from app.domain.risk import cases, engine, events, stopping
 from app.domain.risk.engine import Decided, Situation
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key
-from app.domain.risk.proofs import Proof
+from app.domain.risk.visits import Visit
 
 HOUR = 3600
-
-
-@dataclass(frozen=True)
-class Browser:
-    """Where an order is placed from, for what the order itself does not say."""
-
-    device: str
-    proof: Proof | None = None
 
 
 SENTENCES = {
@@ -56,18 +48,15 @@ class Wanted:
 
 
 def checkout(
-    browser: Browser,
+    visit: Visit,
     *,
     contact: Contact,
     person_id: int | None,
-    ip: str,
-    network: str,
     wanted: Wanted,
 ) -> Decided:
     """Ask before an order is made; raises Stopped. `placed` says that it was made."""
     known = {
-        **events.from_address(ip, network),
-        Key.DEVICE: browser.device,
+        **visit.known_as(),
         Key.CONTACT: contact.index.hex(),
         Key.ACCOUNT: str(person_id or ""),
         Key.PRODUCT: str(wanted.product_id),
@@ -83,10 +72,10 @@ def checkout(
                 "hour": _hour,
                 "account_age": lambda: _age(contact.index, person_id, None),
             },
-            address=ip,
+            address=visit.address,
             email_domain=contact.domain,
-            proof=browser.proof,
-            browser=browser.device,
+            proof=visit.proof,
+            browser=visit.device,
         )
     )
     if not decided.lets_go:

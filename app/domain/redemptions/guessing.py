@@ -4,7 +4,6 @@ This is the checkpoint `redeem`: the one call through which every typed code goe
 comes from. Risk is asked here: after some wrong codes a captcha, after many a lock.
 """
 
-from dataclasses import dataclass, field
 from math import ceil
 
 from app.core import clock
@@ -16,23 +15,9 @@ from app.domain.redemptions.answers import Unusable
 from app.domain.risk import engine, events
 from app.domain.risk.engine import Decided, Situation
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key
-from app.domain.risk.proofs import Proof
+from app.domain.risk.visits import Visit
 from app.domain.vault import alarms, own_codes
 from app.domain.vault.alarms import Touch
-
-
-@dataclass(frozen=True)
-class Guesser:
-    """Whom a typed code is counted against: network, device and, if signed in, account.
-
-    `address` is what risk counts besides; `proof` the captcha that the form brought.
-    """
-
-    network: str
-    device: str
-    person_id: int | None
-    address: str = ""
-    proof: Proof | None = field(default=None, repr=False)
 
 
 class CaptchaNeeded(Refusal):
@@ -45,14 +30,14 @@ class Locked(Refusal):
     status = 429
 
 
-def read(text: str, guesser: Guesser) -> int:
+def read(text: str, visit: Visit, person_id: int | None = None) -> int:
     """The code that was typed; raises TooSoon, CaptchaNeeded and Locked before looking, Unusable
     for none of ours.
 
     Opens its own units: a try is counted before it is judged, so that a hundred at once count.
     """
-    guards = throttling.of_redeeming(guesser.network, guesser.device, guesser.person_id)
-    decided, wrong = transaction(lambda: _ask(text, guesser, guards))
+    guards = throttling.of_redeeming(visit.network, visit.device, person_id)
+    decided, wrong = transaction(lambda: _ask(text, visit, person_id, guards))
     if not decided.lets_go:
         raise _stopped(decided)
     try:
@@ -61,7 +46,7 @@ def read(text: str, guesser: Guesser) -> int:
         if no.answer.slug == "code-malformed" and own_codes.has_our_shape(text):
             # A slip in one of ours: its check symbols say so, and teach a guesser nothing.
             transaction(lambda: _take_back(guards, wrong))
-        watch(text, Touch("typed", guesser.network))
+        watch(text, Touch("typed", visit.network))
         raise
     transaction(lambda: _take_back(guards, wrong))
     return code_id
@@ -73,18 +58,13 @@ def watch(text: str, touch: Touch) -> None:
     transaction(lambda: alarms.notice_typed(text, touch))
 
 
-def _ask(text: str, guesser: Guesser, guards: list[throttling.Guard]) -> tuple[Decided, int | None]:
+def _ask(
+    text: str, visit: Visit, person_id: int | None, guards: list[throttling.Guard]
+) -> tuple[Decided, int | None]:
     """What risk says, and the wrong code that this try is counted as until it proves right."""
     throttling.take(guards)
-    from_address = events.from_address(guesser.address, guesser.network) if guesser.address else {}
-    whose = events.hashed(
-        {
-            **from_address,
-            Key.DEVICE: guesser.device,
-            Key.ACCOUNT: str(guesser.person_id or ""),
-            Key.CODE: queries.frozen_as(text),
-        }
-    )
+    known = {Key.ACCOUNT: str(person_id or ""), Key.CODE: queries.frozen_as(text)}
+    whose = events.hashed(visit.known_as() | known)
     decided = engine.decide(
         Situation(
             Checkpoint.REDEEM,
@@ -92,9 +72,9 @@ def _ask(text: str, guesser: Guesser, guards: list[throttling.Guard]) -> tuple[D
             facts={
                 "wrong_codes_everywhere": lambda: throttling.counted(throttling.EVERYONE_REDEEMING)
             },
-            address=guesser.address,
-            proof=guesser.proof,
-            browser=guesser.device,
+            address=visit.address,
+            proof=visit.proof,
+            browser=visit.device,
         )
     )
     if not decided.lets_go or decided.row.trials:

@@ -17,9 +17,9 @@ from app.core.db import is_postgres, require_transaction
 from app.domain.risk.conditions import Question
 from app.domain.risk.models import EventKind, Key, RiskEvent
 
-# Whose counts may be made side by side: a network or a product is of many people, who shall not
-# wait for each other, and one more or less of them changes nothing.
-SHARED = (Key.NETWORK, Key.PRODUCT)
+# Whose counts may be made side by side: what is of many people, who shall not wait for each other,
+# and one more or less of them changes nothing.
+SHARED = (Key.NETWORK, Key.LOOK, Key.PRODUCT)
 
 _EVENTS = db.table_of(RiskEvent)
 # In the order of the numbers, so that two can never wait for each other.

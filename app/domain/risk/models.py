@@ -40,12 +40,16 @@ class EventKind(StrEnum):
 
 
 class Key(StrEnum):
-    """What somebody, or what she acts on, is known by; `network` is what one person can hop within
-    (client.network), `code` one that was typed, `recharge_account` where a recharge goes."""
+    """What somebody, or what she acts on, is known by.
+
+    `network` is what one person can hop within (client.network), `look` browsers of one kind in one
+    network, `code` one that was typed, `recharge_account` where a recharge goes.
+    """
 
     IP = "ip"
     NETWORK = "network"
     DEVICE = "device"
+    LOOK = "look"
     CONTACT = "contact"
     ACCOUNT = "account"
     PAYER = "payer"
@@ -99,6 +103,7 @@ class RiskEvent(db.Model):
     ip: Mapped[bytes | None]
     network: Mapped[bytes | None]
     device: Mapped[bytes | None]
+    look: Mapped[bytes | None]
     contact: Mapped[bytes | None]
     account: Mapped[bytes | None]
     payer: Mapped[bytes | None]

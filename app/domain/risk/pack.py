@@ -116,6 +116,13 @@ PACK = (
         _count("unpaid", "placed", "network", 60, 30),
         Action.CAPTCHA,
     ),
+    # The same browsers of one network, their cookies thrown away each time.
+    Preset(
+        "hoarding_look",
+        Checkpoint.CHECKOUT,
+        _count("unpaid", "placed", "look", 10, 8),
+        Action.CAPTCHA,
+    ),
     # One browser, many names: what a coupon crew looks like from here.
     Preset(
         "one_device_many_contacts",

@@ -9,13 +9,21 @@ from app.domain.risk.proofs import Proof
 
 @dataclass(frozen=True)
 class Visit:
-    """An address, the network around it, a browser; `proof` is the captcha that a form brought."""
+    """An address (empty where there is none), the network around it, a browser's name.
+
+    `look` is what the browser says of itself to every site, and coarse: many have the same, so it
+    counts only together with the network. `proof` is the captcha that a form brought.
+    """
 
     address: str
     network: str
     device: str
+    look: str = ""
     proof: Proof | None = field(default=None, repr=False)
 
     def known_as(self) -> dict[Key, str]:
         """What she is known by from here; still in the open, for `events.hashed`."""
-        return {**events.from_address(self.address, self.network), Key.DEVICE: self.device}
+        known = events.from_address(self.address, self.network) | {Key.DEVICE: self.device}
+        if self.look and Key.NETWORK in known:
+            known[Key.LOOK] = f"{self.network} {self.look}"
+        return known

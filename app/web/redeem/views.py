@@ -19,7 +19,7 @@ from app.domain.redemptions import answers, guessing, links, service
 from app.domain.redemptions.answers import Answer, Unusable
 from app.domain.redemptions.models import Way
 from app.domain.risk.models import Checkpoint
-from app.web import captcha, client, limits, rules_of_use
+from app.web import captcha, limits, rules_of_use
 from app.web.access import public
 from app.web.errors import words
 from app.web.render import render
@@ -44,13 +44,13 @@ def show() -> Response:
 def create() -> Response:
     """Read a typed code: its page, or what is wrong with it."""
     text = request.form.get("code", "")[:200]
-    browser = captcha.browser()
+    visit = captcha.visit()
     try:
-        code_id = guessing.read(text, _guesser(browser))
+        code_id = guessing.read(text, visit, _person_id())
     except Unusable as no:
         return _box(text, no.answer, no.status)
     except guessing.CaptchaNeeded as needed:
-        asked = captcha.ask(Checkpoint.REDEEM, browser)
+        asked = captcha.ask(Checkpoint.REDEEM, visit.device)
         return _box(text, to_prove=asked, error=words(needed), status=needed.status)
     except Refusal as refusal:
         return _box(text, error=words(refusal), status=refusal.status)
@@ -193,14 +193,8 @@ def _box(
     return response
 
 
-def _guesser(browser: str) -> guessing.Guesser:
-    return guessing.Guesser(
-        network=client.network(client.address()),
-        device=browser,
-        person_id=current_user.id if current_user.is_authenticated else None,
-        address=client.address(),
-        proof=captcha.brought(),
-    )
+def _person_id() -> int | None:
+    return current_user.id if current_user.is_authenticated else None
 
 
 def _key(key: str) -> str:

@@ -17,10 +17,11 @@ from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import Product, ProductKind
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.channels import attribution
-from app.domain.orders import closing, placing, queries, screening, service
+from app.domain.orders import closing, placing, queries, service
 from app.domain.orders.models import Order, Payment
 from app.domain.risk import arriving, engine, stopping
 from app.domain.risk.models import Checkpoint
+from app.domain.risk.visits import Visit
 from app.domain.vault import service as vault
 from app.domain.vault.models import Code
 from app.domain.vault.rules import split_content
@@ -48,21 +49,21 @@ def create() -> Response:
         account=request.form.get("account", "").strip()[:200],
         referral_code=request.form.get("referral_code", "").strip()[:100],
     )
-    browser = screening.Browser(captcha.browser(), captcha.brought())
+    visit = captcha.visit()
     try:
         account = _account(product, form)
         if account is not None and account.value != request.form.get("confirmed"):
             # A typing slip here is money gone: she reads it once more, large, before she pays.
             form.to_confirm = account
             return products.page(product, form)
-        purchase = _purchase(product, form, account, browser)
+        purchase = _purchase(product, form, account, visit)
         placed = _place(purchase)
     except Refusal as refusal:
         session.rollback()
         if isinstance(refusal, stopping.Stopped):
             _keep(refusal.decided)
-        if isinstance(refusal, stopping.CaptchaNeeded) or browser.proof is not None:
-            form.to_prove = captcha.ask(Checkpoint.CHECKOUT, browser.device)
+        if isinstance(refusal, stopping.CaptchaNeeded) or visit.proof is not None:
+            form.to_prove = captcha.ask(Checkpoint.CHECKOUT, visit.device)
         form.errors = {refusal.field: words(refusal)}
         return products.page(catalog.find_public(product.slug), form, refusal.status)
     return in_hand.put(to_channel(placed.order, placed.payment), placed.order.number)
@@ -208,7 +209,7 @@ def _purchase(
     product: Product,
     form: products.CheckoutForm,
     account: RechargeAccount | None,
-    browser: screening.Browser,
+    visit: Visit,
 ) -> placing.Purchase:
     if len(form.checkout_key) < 16:
         raise Refusal(N_("这个页面放得太久了，请刷新后重试"))
@@ -222,12 +223,12 @@ def _purchase(
         channel=channels.chosen(form.channel, product.currency),
         pickup_hash=passwords.hash_pickup(pickup) if pickup.reveal() else None,
         person_id=current_user.id if current_user.is_authenticated else None,
-        ip=client.address(),
-        network=client.network(client.address()),
+        ip=visit.address,
+        network=visit.network,
         language=str(get_locale() or "zh"),
         in_hand=tuple(in_hand.numbers()),
         account=account,
-        browser=browser,
+        visit=visit,
     )
 
 

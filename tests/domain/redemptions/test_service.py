@@ -25,6 +25,7 @@ from app.domain.redemptions import aftersales, guessing, links, passes, policies
 from app.domain.redemptions.answers import Unusable, for_stranger
 from app.domain.redemptions.models import Redemption, RedemptionState, Way
 from app.domain.redemptions.validity import Anchor, Policy
+from app.domain.risk.visits import Visit
 from app.domain.vault import batches, own_codes
 from app.domain.vault.models import Code, CodeState
 from app.providers.recharges.interface import Outcome
@@ -32,7 +33,7 @@ from tests import factories
 from tests.fake_provider import ObedientProvider, add_provider, speaking
 
 ACCOUNT = RechargeAccount(AccountFormat.PHONE, "13912345678")
-SOMEBODY = guessing.Guesser("net-1", "device-1", None)
+SOMEBODY = Visit("", "net-1", "device-1")
 
 
 @pytest.fixture(autouse=True)
@@ -329,10 +330,10 @@ def test_guessing_is_slowed_down_for_the_guesser_and_not_for_others() -> None:
             break
     assert 5 <= len(heard) <= 12
     assert set(heard) == {"code-not-found"}
-    guessing.read(text, guessing.Guesser("net-2", "device-2", None))
+    guessing.read(text, Visit("", "net-2", "device-2"))
     with pytest.raises(TooSoon):
         # Another network with the same device is the same guesser.
-        guessing.read(guesses[-1], guessing.Guesser("net-3", "device-1", None))
+        guessing.read(guesses[-1], Visit("", "net-3", "device-1"))
 
 
 def test_a_stranger_learns_three_things_at_most() -> None:

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 
 from app.core.db import session, transaction
 from app.domain.catalog.models import Product
-from app.domain.orders import placing, screening
+from app.domain.orders import placing
 from app.domain.orders.placing import Placed
 from app.domain.risk import engine, stopping
 from app.domain.risk.models import Decision, RiskEvent, Rule, RuleMode
 from app.domain.risk.proofs import Proof
+from app.domain.risk.visits import Visit
 from tests import factories
 
 IP, NETWORK = "203.0.113.7", "203.0.113.0/24"
@@ -21,13 +22,14 @@ def order(
     *,
     ip: str = IP,
     device: str = "one browser",
+    look: str = "",
     proof: Proof | None = None,
     **values: object,
 ) -> Placed:
     """An order from the product's page; raises stopping.Stopped, whose decision is then kept."""
-    browser = screening.Browser(device, proof)
     network = ip.rpartition(".")[0] + ".0/24"
-    wanted = factories.purchase(product, ip=ip, network=network, browser=browser, **values)
+    visit = Visit(ip, network, device, look, proof)
+    wanted = factories.purchase(product, ip=ip, network=network, visit=visit, **values)
     try:
         return transaction(lambda: placing.place(wanted, factories.terms()))
     except stopping.Stopped as stopped:

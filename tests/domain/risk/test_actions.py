@@ -26,6 +26,7 @@ from app.domain.risk.models import (
     Restriction,
     Rule,
 )
+from app.domain.risk.visits import Visit
 from tests import channels, factories, sellers
 from tests.domain.risk import shopping
 from tests.domain.risk.shopping import latest, order, switch_on
@@ -82,7 +83,7 @@ def test_a_code_in_many_hands_is_frozen_whichever_way_it_comes() -> None:
     text = "AAAA-BBBB-CCCC-DDDD-EEEE"
 
     def type_in(device: str) -> None:
-        guessing.read(text, guessing.Guesser("192.0.2.0/24", device, None))
+        guessing.read(text, Visit("", "192.0.2.0/24", device))
 
     for number in range(3):
         with pytest.raises(Unusable):
@@ -210,3 +211,15 @@ def test_a_rule_that_tells_goes_on_beside_one_that_stops() -> None:
     asked = sa.select(OutboxRow).where(OutboxRow.name == "app.domain.messages.jobs.risk_rule")
     assert len(session.scalars(asked).all()) == 1
     assert latest().checkpoint == Checkpoint.CHECKOUT
+
+
+def test_who_throws_her_cookies_away_is_known_by_what_her_browser_says_in_her_network() -> None:
+    switch_on("hoarding_look")
+    product = factories.make_product(codes=20)
+    for number in range(8):
+        order(product, device=f"new {number}", look="Mozilla zh-CN", ip=f"203.0.113.{number}")
+    with pytest.raises(stopping.CaptchaNeeded):
+        order(product, device="new 9", look="Mozilla zh-CN", ip="203.0.113.99")
+    # Another browser there, and the same kind elsewhere, are asked for nothing.
+    order(product, device="new 10", look="Mozilla en", ip="203.0.113.99")
+    order(product, device="new 11", look="Mozilla zh-CN", ip="198.51.100.9")

@@ -41,6 +41,7 @@ from app.domain.risk.models import (
 )
 from app.domain.risk.proofs import Proof
 from app.domain.risk.rule_changes import RuleFields
+from app.domain.risk.visits import Visit
 from tests import factories
 from tests.domain.risk import shopping
 from tests.domain.risk.shopping import latest, order
@@ -159,7 +160,7 @@ def test_what_a_person_refuses_goes_back_and_its_buyer_is_blocked() -> None:
 
 def test_wrong_codes_are_asked_for_a_captcha_and_then_locked_out() -> None:
     def guess(number: int, proof: Proof | None = None) -> None:
-        who = guessing.Guesser(shopping.NETWORK, "guesser", None, shopping.IP, proof)
+        who = Visit(shopping.IP, shopping.NETWORK, "guesser", proof=proof)
         guessing.read(f"{number:08d}", who)
 
     for number in range(5):
@@ -180,12 +181,12 @@ def test_wrong_codes_are_asked_for_a_captcha_and_then_locked_out() -> None:
         guess(8)
     # Another browser behind the same address shares its lock, one elsewhere does not.
     with pytest.raises(Unusable):
-        guessing.read("12345678", guessing.Guesser("n", "other", None, "198.51.100.1"))
+        guessing.read("12345678", Visit("198.51.100.1", "n", "other"))
 
 
 def test_many_guessers_at_once_cost_a_buyer_a_captcha_and_no_wait() -> None:
     def try_hers(proof: Proof | None = None) -> None:
-        guessing.read("AAAA", guessing.Guesser("her network", "hers", None, shopping.IP, proof))
+        guessing.read("AAAA", Visit(shopping.IP, "her network", "hers", proof=proof))
 
     everybody = throttling.EVERYONE_REDEEMING
     now = clock.now()

@@ -17,7 +17,7 @@ from app.domain.messages import alerts, jobs
 from app.domain.orders import leaks
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
-from app.domain.redemptions.guessing import Guesser
+from app.domain.risk.visits import Visit
 from app.domain.vault import (
     alarms,
     batches,
@@ -40,7 +40,7 @@ from tests.domain.vault.imports import today
 
 pytestmark = pytest.mark.usefixtures("audited", "channel")
 
-GUESSER = Guesser("net", "device", None)
+GUESSER = Visit("", "net", "device")
 
 
 def generated(count: int, **fields: object) -> Batch:

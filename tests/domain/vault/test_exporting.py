@@ -16,7 +16,7 @@ from app.domain.accounts.models import Role
 from app.domain.messages import alerts
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
-from app.domain.redemptions.guessing import Guesser
+from app.domain.risk.visits import Visit
 from app.domain.vault import alarms, canaries, exporting, own_codes, service, stock, watching
 from app.domain.vault.alarm_models import Alarm, AlarmState
 from app.domain.vault.export_models import CodeExport, ExportedCode, ExportState
@@ -131,7 +131,7 @@ def test_the_canary_of_a_file_names_its_export() -> None:
     assert len(canaries.ids_of(batch.uid, batch.canaries_sealed)) == 1 and batch.code_count == 12
 
     with pytest.raises(Unusable):
-        guessing.read(mark, Guesser("net", "device", None))
+        guessing.read(mark, Visit("", "net", "device"))
 
     session.rollback()
     session.expire_all()
