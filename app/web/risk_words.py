@@ -162,7 +162,7 @@ DEEDS = {
     Action.HOLD_COMMISSION: N_("暂扣佣金 %(duration)s"),
     Action.CAPTCHA: N_("先完成验证"),
     Action.LIMIT: N_("限购 %(duration)s"),
-    Action.DELAY: N_("%(duration)s 后再发货"),
+    Action.DELAY: N_("等 %(duration)s再发货"),
     Action.HOLD: N_("先审核"),
     Action.BLOCK: N_("禁止 %(duration)s"),
     Action.FREEZE: N_("冻结 %(duration)s"),

@@ -17,11 +17,11 @@ LATER = N_("现在不能继续，请 %(minutes)s 分钟后再试。如果弄错�
 NOT_AT_ALL = N_("现在不能继续。如果弄错了，请把编号 %(number)s 告诉店主")
 SENTENCES = {
     Checkpoint.REGISTER: {
-        Action.CAPTCHA: N_("请先完成下面的验证，再注册"),
+        Action.CAPTCHA: N_("请先完成下面的验证，并重新填写密码"),
         Action.BLOCK: LATER,
     },
     Checkpoint.SIGN_IN: {
-        Action.CAPTCHA: N_("请先完成下面的验证，再登录"),
+        Action.CAPTCHA: N_("请先完成下面的验证，并重新填写密码"),
         Action.BLOCK: LATER,
     },
     Checkpoint.REVEAL: {Action.BLOCK: LATER},
