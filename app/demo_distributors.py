@@ -106,7 +106,7 @@ def _sell(
 ) -> None:
     """Somebody opens her link, orders, and pays by bank transfer, which staff confirm."""
     shop = preferences.get()
-    click = links.record(links.link_of(seller, product), links.Visit(network="demo"))
+    click = links.record(links.link_of(seller, product), links.ClickFields(network="demo"))
     wanted = placing.Purchase(
         checkout_key=ids.token(),
         product_id=product.id,

@@ -45,6 +45,9 @@ NAMES = {
     "reveals_from_everywhere": N_("一个账号在很多地方看卡密"),
     "new_payout_account": N_("新收款账户提现"),
     "payout_account_shared": N_("几位分销商用同一个收款账户"),
+    "many_refunds": N_("推广的订单退款多"),
+    "hasty_orders": N_("推广的订单下得太快"),
+    "buys_from_herself": N_("分销商总是自己买"),
     "many_payout_accounts": N_("一天加很多收款账户"),
 }
 CHECKPOINTS = {
@@ -142,6 +145,12 @@ FACTS = {
     ("hour", "below"): N_("店铺时间 %(n)s 点以前"),
     ("payout_account_age", "at_least"): N_("收款账户添加已满 %(n)s 小时"),
     ("payout_account_age", "below"): N_("收款账户添加不满 %(n)s 小时"),
+    ("refunded_percent", "at_least"): N_("30 天内推广的订单至少 %(n)s%% 退款"),
+    ("refunded_percent", "below"): N_("30 天内推广的订单退款少于 %(n)s%%"),
+    ("hasty_percent", "at_least"): N_("30 天内推广的订单至少 %(n)s%% 在打开链接 3 秒内下单"),
+    ("hasty_percent", "below"): N_("30 天内推广的订单在打开链接 3 秒内下单的少于 %(n)s%%"),
+    ("own_percent", "at_least"): N_("30 天内推广的订单至少 %(n)s%% 是自己买的"),
+    ("own_percent", "below"): N_("30 天内推广的订单自己买的少于 %(n)s%%"),
     ("watched", "at_least"): N_("买家在观察名单上"),
     ("watched", "below"): N_("买家不在观察名单上"),
     ("wrong_codes_everywhere", "at_least"): N_("全店近期输错兑换码至少 %(n)s 次"),
@@ -153,6 +162,9 @@ FACT_TITLES = {
     "account_age": N_("首次付款或注册至今"),
     "hour": N_("店铺时间"),
     "payout_account_age": N_("收款账户添加至今"),
+    "refunded_percent": N_("推广订单退款"),
+    "hasty_percent": N_("推广订单下得太快"),
+    "own_percent": N_("推广订单自己买"),
     "watched": N_("在观察名单上"),
     "wrong_codes_everywhere": N_("全店近期输错兑换码"),
 }
@@ -320,6 +332,8 @@ def fact_words(name: str, value: int | None) -> str:
         return duration(value * 60) if value else str(_("不到 1 小时"))
     if name == "hour":
         return f"{value}:00–{value}:59"
+    if name.endswith("_percent"):
+        return f"{value}%"
     if name == "watched":
         return str(_("是") if value else _("否"))
     return f"{value:,}"

@@ -23,7 +23,7 @@ SAME_VISIT = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
-class Visit:
+class ClickFields:
     """What a click leaves: no address and no whole referrer, only where it was roughly."""
 
     network: str
@@ -95,7 +95,7 @@ def leads_to(link: ShareLink) -> Product | None:
     return product if product is not None and product.state in PUBLIC else None
 
 
-def record(link: ShareLink, visit: Visit, click_uid: str = "") -> Click:
+def record(link: ShareLink, fields: ClickFields, click_uid: str = "") -> Click:
     """Keep that the link was opened; within half an hour by the same browser it is the same click.
 
     `click_uid` is what the browser brought along from its last click.
@@ -110,10 +110,10 @@ def record(link: ShareLink, visit: Visit, click_uid: str = "") -> Click:
         uid=ids.token(),
         link_id=link.id,
         at=now,
-        network=visit.network,
-        device=visit.device,
-        referrer=visit.referrer,
-        utm=dict(visit.utm or {}),
+        network=fields.network,
+        device=fields.device,
+        referrer=fields.referrer,
+        utm=dict(fields.utm or {}),
     )
     session.add(click)
     session.flush()

@@ -6,9 +6,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from app.core import clock
 from app.core.errors import N_
+from app.domain.channels import conduct
 from app.domain.channels.models import Distributor
 from app.domain.payouts.models import PayoutAccount
 from app.domain.risk import engine, events, restrictions, stopping
@@ -63,10 +65,14 @@ def _ask(checkpoint: Checkpoint, visit: Visit, holder: Distributor, money: Money
         Key.DISTRIBUTOR: holder.uid,
         Key.PAYOUT_ACCOUNT: money.account_index.hex(),
     }
+    sold = cache(lambda: conduct.of(holder.id, clock.now()))
     facts: dict[str, Fact] = {
         "amount": lambda: money.amount,
         "account_age": lambda: _hours_since(holder.person.created_at),
         "payout_account_age": lambda: _hours_since(money.account_since),
+        "refunded_percent": lambda: getattr(sold(), "refunded", None),
+        "hasty_percent": lambda: getattr(sold(), "hasty", None),
+        "own_percent": lambda: getattr(sold(), "own", None),
     }
     return engine.decide(
         Situation(

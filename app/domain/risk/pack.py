@@ -261,6 +261,27 @@ PACK = (
         _count("distinct", "withdrawn", "payout_account", 30 * DAY, 2, "distributor"),
         Action.HOLD,
     ),
+    # R12. Sold, paid out, sent back.
+    Preset(
+        "many_refunds",
+        Checkpoint.WITHDRAW,
+        {"fact": "refunded_percent", "at_least": 15},
+        Action.HOLD,
+    ),
+    # R13. Orders that a script places as soon as its link is open.
+    Preset(
+        "hasty_orders",
+        Checkpoint.WITHDRAW,
+        {"fact": "hasty_percent", "at_least": 50},
+        Action.HOLD,
+    ),
+    # R11. What she buys herself earns nothing; who tries it all the time is worth a look.
+    Preset(
+        "buys_from_herself",
+        Checkpoint.WITHDRAW,
+        {"fact": "own_percent", "at_least": 20},
+        Action.NOTIFY,
+    ),
     Preset(
         "many_payout_accounts",
         Checkpoint.PAYOUT_ACCOUNT,

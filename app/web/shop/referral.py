@@ -50,14 +50,14 @@ def seen() -> attribution.Seen:
 
 def _counted(response: Response, link: ShareLink) -> Response:
     device = devices.known()
-    visit = links.Visit(
+    fields = links.ClickFields(
         network=client.network(client.address()),
         device=device.index,
         referrer=_referrer(),
         utm={name: request.args[name][:TEXT_LENGTH] for name in UTM if name in request.args},
     )
     before = request.cookies.get(COOKIE, "")[:TEXT_LENGTH]
-    click = transaction(lambda: links.record(link, visit, before))
+    click = transaction(lambda: links.record(link, fields, before))
     response.set_cookie(
         COOKIE,
         click.uid,

@@ -35,11 +35,11 @@ from tests import factories, people, sellers
 pytestmark = pytest.mark.usefixtures("app")
 
 TERMS = Terms(timedelta(days=30), "none")
-VISIT = links.Visit(network="203.0.113.0/24", referrer="mp.weixin.qq.com")
+CLICKED = links.ClickFields(network="203.0.113.0/24", referrer="mp.weixin.qq.com")
 
 
 def clicked(distributor: Distributor, campaign: str = "") -> Click:
-    return transaction(lambda: links.record(links.link_of(distributor, None, campaign), VISIT))
+    return transaction(lambda: links.record(links.link_of(distributor, None, campaign), CLICKED))
 
 
 def order_with(seen: Seen, terms: Terms = TERMS, **values: object) -> Order:
@@ -234,11 +234,11 @@ def test_a_link_is_made_once_and_a_reload_is_no_other_click() -> None:
 
     opened, others = link(seller), link(other)
     with time_machine.travel(clock.now(), tick=False) as now:
-        first = transaction(lambda: links.record(opened, VISIT))
-        again = transaction(lambda: links.record(opened, VISIT, first.uid))
-        elsewhere = transaction(lambda: links.record(others, VISIT, first.uid))
+        first = transaction(lambda: links.record(opened, CLICKED))
+        again = transaction(lambda: links.record(opened, CLICKED, first.uid))
+        elsewhere = transaction(lambda: links.record(others, CLICKED, first.uid))
         now.shift(timedelta(minutes=30))
-        later = transaction(lambda: links.record(opened, VISIT, first.uid))
+        later = transaction(lambda: links.record(opened, CLICKED, first.uid))
     assert again.id == first.id
     assert len({first.id, elsewhere.id, later.id}) == 3
     assert [(one.clicks, one.orders) for one in links.reach_of([opened])] == [(2, 0)]
