@@ -58,6 +58,14 @@ def upgrade() -> None:
         batch.add_column(
             sa.Column("commission_held_until", sa.DateTime(timezone=True), nullable=True)
         )
+    is_idle = sa.text("order_id IS NULL AND action = 'allow'")
+    op.create_index(
+        "ix_risk_decisions_idle",
+        "risk_decisions",
+        ["at"],
+        postgresql_where=is_idle,
+        sqlite_where=is_idle,
+    )
     with op.batch_alter_table("risk_restrictions") as batch:
         batch.alter_column("checkpoint", existing_type=sa.String(20), nullable=True)
         batch.add_column(sa.Column("reason", sa.Text(), nullable=False, server_default=""))
@@ -93,6 +101,7 @@ def downgrade() -> None:
         batch.drop_constraint(op.f("ck_risk_restrictions_frozen_is_everywhere"), type_="check")
         batch.drop_column("reason")
         batch.alter_column("checkpoint", existing_type=sa.String(20), nullable=False)
+    op.drop_index("ix_risk_decisions_idle", table_name="risk_decisions")
     with op.batch_alter_table("risk_decisions") as batch:
         batch.drop_column("commission_held_until")
     for key in MORE_KEYS:

@@ -228,7 +228,15 @@ class Decision(db.Model):
     """
 
     __tablename__ = "risk_decisions"
-    __table_args__ = (sa.Index("ix_risk_decisions_order", "order_id"),)
+    __table_args__ = (
+        sa.Index("ix_risk_decisions_order", "order_id"),
+        sa.Index(
+            "ix_risk_decisions_idle",
+            "at",
+            postgresql_where=sa.text("order_id IS NULL AND action = 'allow'"),
+            sqlite_where=sa.text("order_id IS NULL AND action = 'allow'"),
+        ),
+    )
 
     id: Mapped[db.PrimaryKey]
     uid: Mapped[str] = mapped_column(unique=True)

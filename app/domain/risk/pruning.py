@@ -1,7 +1,8 @@
 """What risk need not remember any longer goes away, every night, a part at a time.
 
 Counters look back thirty days at most, so events older than that count for nothing; a decision is
-kept for as long as a buyer may come and ask, and for ever when a case points to it.
+kept for as long as a buyer may come and ask, and for ever when a case points to it. One that let
+somebody go about whom nobody will ask (a sign-in, a typed code) is only there for backtests.
 """
 
 from datetime import datetime, time, timedelta
@@ -14,14 +15,15 @@ from app.core import clock
 from app.core.db import once, require_transaction, session, transaction
 from app.core.outbox import later
 from app.domain.catalog import preferences
-from app.domain.risk import conditions, proofs
-from app.domain.risk.models import Case, Decision, RiskEvent, SpentProof
+from app.domain.risk import backtest, conditions, proofs
+from app.domain.risk.models import Action, Case, Decision, RiskEvent, SpentProof
 
 WATCH_KEY = "risk-pruning"
 # When least is sold.
 AT_NIGHT = time(4, 20)
 EVENTS_KEPT = timedelta(minutes=max(conditions.WINDOWS)) + timedelta(days=1)
 DECISIONS_KEPT = timedelta(days=180)
+IDLE_KEPT = backtest.LOOK_BACK + timedelta(days=1)
 # A challenge lasts LASTS; twice that and nobody can use it any more.
 PROOFS_KEPT = 2 * proofs.LASTS
 PART = 2_000
@@ -55,8 +57,15 @@ def remove_a_part() -> int:
             ~sa.exists().where(Case.decision_id == Decision.id),
         )
         .order_by(Decision.at),
+        sa.select(Decision.id)
+        .where(
+            Decision.at < now - IDLE_KEPT,
+            Decision.order_id.is_(None),
+            Decision.action == Action.ALLOW,
+        )
+        .order_by(Decision.at),
     )
-    models: tuple[type[Any], ...] = (RiskEvent, SpentProof, Decision)
+    models: tuple[type[Any], ...] = (RiskEvent, SpentProof, Decision, Decision)
     return sum(_remove(model, ids) for model, ids in zip(models, unwanted, strict=True))
 
 

@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from app.core import clock
 from app.core.db import session, transaction
 from app.core.outbox import OutboxRow, OutboxState
+from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Role
 from app.domain.messages import alerts, jobs
 from app.domain.orders.models import Order, OrderState
-from app.domain.risk import cases, list_files, lists, pruning
+from app.domain.risk import arriving, cases, list_files, lists, pruning
 from app.domain.risk.models import (
     Action,
     Case,
+    Checkpoint,
     Decision,
     Label,
     ListEntry,
@@ -24,6 +26,7 @@ from app.domain.risk.models import (
     SpentProof,
     Subject,
 )
+from app.domain.risk.visits import Visit
 from app.invariants import risk as invariants
 from tests import factories, people
 from tests.domain.risk.shopping import order
@@ -77,6 +80,23 @@ def test_what_is_old_is_forgotten_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
     change(RiskEvent, at=clock.now() - timedelta(days=32))
     monkeypatch.setattr(pruning, "PARTS", 1)
     assert pruning.prune() <= clock.now()
+
+
+def test_who_was_let_in_is_forgotten_sooner_than_who_was_stopped_or_bought() -> None:
+    product = factories.make_product(codes=3)
+    order(product)
+    visit = Visit("203.0.113.7", "203.0.113.0/24", "a browser")
+    for _ in range(2):
+        transaction(lambda: arriving.sign_in(visit, Contact.parse("13800000000")))
+    latest = sa.select(sa.func.max(Decision.id)).scalar_subquery()
+    change(Decision, Decision.id == latest, action=Action.CAPTCHA)
+    change(Decision, at=clock.now() - timedelta(days=32))
+    pruning.prune()
+    kept = session.execute(sa.select(Decision.checkpoint, Decision.action).order_by(Decision.id))
+    assert [tuple(row) for row in kept] == [
+        (Checkpoint.CHECKOUT, Action.ALLOW),
+        (Checkpoint.SIGN_IN, Action.CAPTCHA),
+    ]
 
 
 def test_it_is_done_every_night() -> None:
