@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import staff
-from tests.browser.journeys import Watched
 from tests.servers import Shop, start_shop
+from tests.watching import Watched, watching
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 860}
@@ -40,10 +40,11 @@ class Door:
     def open(self) -> Any:
         """A signed-in owner's cookies, whose proof is good for dangerous acts for a minute yet."""
         if self.cookies is None or time.monotonic() - self.opened_at > 240:
-            context = self.browser.new_context(locale="zh-CN", base_url=self.shop.url)
-            staff.sign_in_as_owner(context.new_page(), self.shop)
-            self.cookies, self.opened_at = context.storage_state(), time.monotonic()
-            context.close()
+            with watching() as eyes:
+                context = eyes.open(self.browser, self.shop.url, locale="zh-CN")
+                staff.sign_in_as_owner(context.new_page(), self.shop)
+                self.cookies, self.opened_at = context.storage_state(), time.monotonic()
+                context.close()
         return self.cookies
 
 
@@ -56,29 +57,20 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def watched() -> Watched:
-    """What went wrong in the browser meanwhile; the test fails with it."""
-    return Watched()
-
-
-@pytest.fixture
 def open_browser(browser: Browser, shop: Shop, watched: Watched) -> Iterator[Open]:
     """Makes a person's browser: options are those of `new_context`; a phone without any."""
     contexts: list[BrowserContext] = []
 
     def new(**options: Any) -> Page:
-        context = browser.new_context(
-            **({"viewport": PHONE, "locale": "zh-CN", "base_url": shop.url} | options)
+        context = watched.open(
+            browser, shop.url, **({"viewport": PHONE, "locale": "zh-CN"} | options)
         )
         contexts.append(context)
-        page = context.new_page()
-        watched.look_at(page, shop.url)
-        return page
+        return context.new_page()
 
     yield new
     for context in contexts:
         context.close()
-    assert watched.faults == []
 
 
 @pytest.fixture
