@@ -206,6 +206,12 @@ PATIENCE = {
     ),
 }
 
+# Whose order it is: its number stands on screenshots, so a guesser may have it, and he comes from
+# as many addresses as he likes. A buyer who has forgotten which phone it was tries ten.
+PATIENCE["lookup-order"] = Patience(
+    10, timedelta(seconds=5), timedelta(minutes=2), forgives=timedelta(minutes=10)
+)
+
 # A code that was typed and does not exist: ten in a while are anybody's slips, a hundred are not.
 # A guess costs nothing to make, so the count of everybody's is what stands against many addresses;
 # nobody waits for it, because a crowd of guessers must not keep buyers from their codes: when there
