@@ -20,6 +20,8 @@ SECRET_FIELDS = {
     *("contact", "login", "account", "confirmed", "accounts", "bank_account"),
     *("password", "current", "pickup", "code", "recovery_code", "field_key"),
 }
+# There an account is chosen from a list, by its id.
+CHOSEN_BY_ID = "/portal/withdrawals"
 
 
 @dataclass
@@ -76,7 +78,7 @@ def watched() -> Iterator[Watched]:
 def secrets_in(request: Request) -> set[str]:
     """What the form that is sent has in its secret fields."""
     body = request.post_data_buffer
-    if request.method != "POST" or not body:
+    if request.method != "POST" or not body or request.url.endswith(CHOSEN_BY_ID):
         return set()
     values = (value for name, value in _fields(request, body) if name in SECRET_FIELDS)
     return {word for value in values for word in [value.strip(), *re.split(r"[\s,]+", value)]}

@@ -49,7 +49,10 @@ def too_many(_error: RateLimitExceeded) -> Response:
         sentence = _("操作太频繁，请 %(seconds)s 秒后再试", seconds=seconds)
     else:
         sentence = _("操作太频繁，请 %(minutes)s 分钟后再试", minutes=ceil(seconds / 60))
-    return _retry_after(error_page(429, sentence), seconds)
+    page = _retry_after(error_page(429, sentence), seconds)
+    # It is a page, whatever part of one was asked for.
+    page.headers["HX-Retarget"] = "body"
+    return page
 
 
 def http_error(error: HTTPException) -> Response:
