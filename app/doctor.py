@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import sqlalchemy as sa
 from redis import Redis
@@ -17,10 +18,12 @@ from app.core.db import is_postgres, session
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.vault import key_queries
 from app.providers import messages
-from app.settings import Settings
+from app.settings import LOOPBACK, Settings
 
 BACKUP_TOO_OLD = timedelta(hours=26)
 CLOCK_SKEW = 5.0
+# The values of PostgreSQL's `sslmode` that never go on without TLS.
+ENCRYPTED = ("require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,15 @@ def _database() -> Iterator[Symptom]:
         theirs = session.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar()
         skew = abs(float(theirs or 0) - time.time())
         yield Symptom("clock", skew < CLOCK_SKEW, f"{skew:.1f} s apart from the database's")
+        yield _rights()
+
+
+def _rights() -> Symptom:
+    """Whether the shop could do more to the server than it needs to."""
+    mine = sa.text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    is_super = bool(session.scalar(mine))
+    words = "may do anything to the server: give the shop a role of its own that is no superuser"
+    return Symptom("database role", not is_super, words if is_super else "is no superuser")
 
 
 def _keys(settings: Settings) -> Iterator[Symptom]:
@@ -130,4 +142,18 @@ def _exposure(settings: Settings) -> Iterator[Symptom]:
             settings.is_https,
             "on" if settings.is_https else "BASE_URL is not https: codes would cross open networks",
         )
+    yield _line("line to the database", settings.database_url, "DATABASE_URL with ?sslmode=require")
+    yield _line("line to the queue", settings.redis_url, "REDIS_URL with rediss://")
     yield Symptom("proxies", True, f"{settings.trusted_proxies} trusted hops")
+
+
+def _line(name: str, url: str, cure: str) -> Symptom:
+    """Whether what goes there can be heard on the way."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    host = query.get("host", [parts.hostname or ""])[0]
+    if not host or host.startswith("/") or host in LOOPBACK:
+        return Symptom(name, True, "stays on this machine")
+    is_encrypted = parts.scheme == "rediss" or query.get("sslmode", [""])[0] in ENCRYPTED
+    words = "encrypted" if is_encrypted else f"open to whoever listens between: use {cure}"
+    return Symptom(name, is_encrypted, words)

@@ -17,6 +17,8 @@ from app.core import rsa2
 from app.core.crypto import BadKey, load_key_ring
 
 ENVIRONMENTS = ("demo", "production", "test")
+# How Flask reads a switch that is off.
+NO = ("", "0", "false", "no")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 IS_SENDER = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
 
@@ -114,6 +116,8 @@ class Settings:
             log_level=values.get("LOG_LEVEL", "INFO").upper(),
         )
         faults += settings.faults()
+        if settings.is_production and given.get("FLASK_DEBUG", "0").lower() not in NO:
+            faults.append("FLASK_DEBUG must be empty in production: it shows the inside to anybody")
         if faults:
             raise BadSettings(faults)
         return settings

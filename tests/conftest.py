@@ -27,6 +27,7 @@ from app.web.admin import todo
 from app.web.shop import page_cache
 from tests import gateway as gateways
 from tests import servers
+from tests.watching import watched  # noqa: F401  a fixture of every test
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("hardshelf", deadline=None)
@@ -232,6 +233,12 @@ def shop(
     running = servers.start_shop(data_dir, **database)
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def context() -> None:
+    """pytest-playwright's own browser, which `page` is of: nobody would watch it."""
+    pytest.fail("open browsers through `watched`, whose tests fail with what goes wrong in them")
 
 
 @pytest.fixture(scope="session")

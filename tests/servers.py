@@ -297,6 +297,8 @@ class Shop:
     process: "subprocess.Popen[bytes]"
     # The step of 30 seconds whose code was given out last.
     code_step: int = 0
+    # The secrets that people typed in it: contacts, passwords, codes, keys.
+    typed: set[str] = field(default_factory=set)
 
     @property
     def log(self) -> Path:
@@ -373,7 +375,10 @@ def run_shop(data_dir: Path, **settings: str) -> "subprocess.CompletedProcess[st
 def launch_shop(data_dir: Path, **settings: str) -> Shop:
     """Start it, and do not wait."""
     environment = shop_environment(data_dir, **settings)
-    with (data_dir.parent / f"{data_dir.name}.log").open("wb") as log:
+    path = data_dir.parent / f"{data_dir.name}.log"
+    path.unlink(missing_ok=True)
+    # Appended to, so that a test may write into it, too.
+    with path.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "bin.serve"],
             cwd=ROOT,

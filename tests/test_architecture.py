@@ -180,6 +180,23 @@ def test_nothing_turns_off_certificate_checks_or_builds_sql_from_pieces() -> Non
     ] == []
 
 
+def test_what_people_wrote_is_never_a_template_nor_unescaped() -> None:
+    """The one text that goes onto a page as it is, a product's description, passed nh3 before it
+    was stored (catalog/rules.py)."""
+    made = re.compile(r"render_template_string|from_string\(|Environment\(\)|autoescape *= *False")
+    assert [name_of(path) for path in FILES if made.search(path.read_text())] == []
+    pages = sorted((ROOT / "templates").rglob("*.html"))
+    raw = re.compile(r"\|\s*safe\b|autoescape false")
+    unescaped = {
+        str(path.relative_to(ROOT / "templates")): raw.findall(text)
+        for path in pages
+        if raw.search(text := path.read_text())
+    }
+    assert unescaped == {"shop/product.html": ["|safe"]}
+    marks = [name_of(path) for path in FILES if re.search(r"\bMarkup\(", path.read_text())]
+    assert marks == ["web/translation.py"]
+
+
 def test_no_file_has_grown_beyond_one_thing() -> None:
     long = {
         name_of(path): lines

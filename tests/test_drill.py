@@ -14,7 +14,7 @@ from app.core.db import db, session
 from app.domain.accounts.models import Role
 from app.domain.vault import canaries, watching
 from app.domain.vault.models import Batch, Code
-from app.drill import database_theft, staff_leak
+from app.drill import database_theft, searching, staff_leak
 from app.drill.report import Line, Report
 from app.drill.shop import Shop
 from app.drill.staff_leak import EXPORTED
@@ -67,7 +67,7 @@ def test_what_gets_through_is_said(app: Flask, monkeypatch: pytest.MonkeyPatch) 
     made = Shop(Path(path), who, who, who, session.scalars(sa.select(Batch.id)).one(), phones)
     lines: list[Line] = []
     report = Report(lines.append)
-    codes = database_theft._codes()
+    codes = searching.codes()
 
     staff_leak._copy_codes(made, report)
     database_theft._search(made, codes, report)

@@ -70,3 +70,16 @@ def test_alipay_needs_its_keys_and_a_line_that_nobody_hears(tmp_path: Path) -> N
         assert fault.startswith("ALIPAY_URL must")
     [fault] = faults(tmp_path, ALIPAY_URL="alipay", **keys)
     assert fault == "ALIPAY_URL must be a full http(s) address"
+
+
+@pytest.mark.parametrize("switch", ["1", "true", "on"])
+def test_nothing_inside_is_shown_in_production(tmp_path: Path, switch: str) -> None:
+    needless = [one for one in faults(tmp_path, SHOP_ENV="nowhere") if "FLASK_DEBUG" in one]
+    found = faults(tmp_path, SHOP_ENV="production", FLASK_DEBUG=switch, LOG_LEVEL="LOUD")
+    assert needless == []
+    assert "FLASK_DEBUG must be empty in production: it shows the inside to anybody" in found
+
+
+@pytest.mark.parametrize("secret", ["", "changeme", "s" * 31])
+def test_a_short_secret_key_does_not_start(tmp_path: Path, secret: str) -> None:
+    assert any(one.startswith("SECRET_KEY") for one in faults(tmp_path, SECRET_KEY=secret))

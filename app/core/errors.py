@@ -11,9 +11,11 @@ class Refusal(Exception):
 
     `field` names the form field it belongs to. Shown with status 422 beside the form it came
     from. A refusal is an answer, not a fault: it is neither logged as an error nor retried.
+    `retry_after`, in seconds, is for a refusal that time takes back.
     """
 
     status = 422
+    retry_after: int | None = None
 
     def __init__(self, message: str, *, field: str = "", **params: object) -> None:
         super().__init__(message)

@@ -5,9 +5,6 @@ He has every file and every table, some real codes to try his guesses with, and 
 
 import hashlib
 import os
-import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
 
 import sqlalchemy as sa
 
@@ -16,52 +13,33 @@ from app.core.crypto import KEY_BYTES, KeyRing, Tampered, blind_index
 from app.core.db import session
 from app.core.keys import DataKeyRow
 from app.domain.accounts.contacts import Contact
-from app.domain.orders.models import Order, OrderLine
+from app.domain.orders.models import Order
 from app.domain.vault import own_codes
-from app.domain.vault.models import Batch, Code
-from app.domain.vault.rules import normalise, sold_context, unsold_context
+from app.domain.vault.models import Code
+from app.domain.vault.rules import normalise
+from app.drill import searching
 from app.drill.report import Report
 from app.drill.shop import Shop
 
 MASTER_KEYS_TRIED = 200
 CODES_GUESSED = 2_000
 KNOWN = 5
-# No planted secret, in none of its forms, is shorter.
-LEAST = 10
 
 
 def play(shop: Shop, report: Report) -> None:
     report.scene("4. Somebody else takes the whole database: every file, every table.")
-    codes = _codes()
+    codes = searching.codes()
     _search(shop, codes, report)
     _open_without_key(report)
     _guess(codes, shop, report)
-
-
-def _codes() -> list[str]:
-    """Every code in the clear, opened with the shop's keys, to have something to look for."""
-    rows = session.execute(
-        sa.select(Code, Batch, Order.contact_index)
-        .join(Batch, Batch.id == Code.batch_id)
-        .outerjoin(OrderLine, OrderLine.id == Code.order_line_id)
-        .outerjoin(Order, Order.id == OrderLine.order_id)
-    ).all()
-    return [_open(code, batch, buyer) for code, batch, buyer in rows]
-
-
-def _open(code: Code, batch: Batch, buyer: bytes | None) -> str:
-    bound_to = unsold_context(batch.uid, code.uid)
-    if code.sold_at is not None and code.order_line_id is not None and buyer is not None:
-        bound_to = sold_context(batch.uid, code.uid, code.order_line_id, buyer)
-    return keys.by_id(batch.data_key_id).open(code.sealed, bound_to).decode()
 
 
 def _search(shop: Shop, codes: list[str], report: Report) -> None:
     """Look for each secret, as it is and as other texts would carry it."""
     numbers = session.scalars(sa.select(Order.number)).all()
     session.rollback()
-    loot = _loot(shop)
-    found = _found([*codes, *shop.contacts, *numbers], loot)
+    loot = searching.database(shop.database)
+    found = searching.found([*codes, *shop.contacts, *numbers], loot)
     found_codes, found_contacts = len(found & {*codes}), len(found & {*shop.contacts})
     control = len(found & {*numbers})
     report.count(
@@ -85,37 +63,6 @@ def _search(shop: Shop, codes: list[str], report: Report) -> None:
         f"(that the search finds what is there: {control} of {len(numbers)} order numbers)",
         held=control == len(numbers),
     )
-
-
-def _loot(shop: Shop) -> list[bytes]:
-    """The database as its files, and as text, row by row."""
-    files = [shop.database, shop.database.with_name(f"{shop.database.name}-wal")]
-    loot = [path.read_bytes() for path in files if path.exists()]
-    with closing(sqlite3.connect(shop.database)) as stolen:
-        loot.append("\n".join(stolen.iterdump()).encode())
-    return loot
-
-
-def _found(secrets: Iterable[str], loot: list[bytes]) -> set[str]:
-    """Which of these stand in it: as they are, without dashes, in small letters, or in hex."""
-    by_beginning: dict[bytes, list[tuple[bytes, str]]] = {}
-    for secret in secrets:
-        for form in _forms(secret):
-            by_beginning.setdefault(form[:LEAST], []).append((form, secret))
-    found = set()
-    for part in loot:
-        for at in range(len(part) - LEAST + 1):
-            for form, secret in by_beginning.get(part[at : at + LEAST], ()):
-                if part.startswith(form, at):
-                    found.add(secret)
-    return found
-
-
-def _forms(secret: str) -> set[bytes]:
-    bare = secret.replace("-", "")
-    plain = {form.encode() for text in (secret, bare) for form in (text, text.lower())}
-    in_hex = {form.hex() for form in plain}
-    return plain | {text.encode() for one in in_hex for text in (one, one.upper())}
 
 
 def _open_without_key(report: Report) -> None:

@@ -4,13 +4,19 @@ import ipaddress
 
 from flask import request
 
+# Whoever has no address of the network's: a request over a unix socket, and what no address is.
+NOWHERE = "192.0.2.0"
+
 
 def address() -> str:
-    """The client's address; behind proxies the one that the trusted hops report.
-
-    A request without one (over a unix socket) counts for the documentation network.
-    """
-    return request.remote_addr or "192.0.2.0"
+    """The client's address; behind proxies the one that the trusted hops report."""
+    try:
+        seen = ipaddress.ip_address(request.remote_addr or NOWHERE)
+    except ValueError:
+        return NOWHERE
+    # A socket that listens to both kinds shows IPv4 as a part of one single IPv6 network.
+    mapped = seen.ipv4_mapped if isinstance(seen, ipaddress.IPv6Address) else None
+    return str(mapped or seen)
 
 
 def network(text: str) -> str:

@@ -1,14 +1,18 @@
 """How a refusal or a fault looks to a person: said once, in their language, with what to do."""
 
 import secrets
+from functools import partial
+from math import ceil
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, after_this_request, request
 from flask_babel import gettext as _
+from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from app.core.errors import Refusal
+from app.web import limits
 from app.web.render import render
 
 log = structlog.get_logger()
@@ -17,12 +21,15 @@ log = structlog.get_logger()
 def init_app(app: Flask) -> None:
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(CSRFError, stale_form)
+    app.register_error_handler(RateLimitExceeded, too_many)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, fault)
 
 
 def words(refusal: Refusal) -> str:
-    """A refusal's sentence in the reader's language."""
+    """A refusal's sentence in the reader's language; a program reads Retry-After in its place."""
+    if refusal.retry_after is not None:
+        after_this_request(partial(_retry_after, seconds=refusal.retry_after))
     return _(refusal.message, **refusal.params)
 
 
@@ -33,6 +40,19 @@ def refused(refusal: Refusal) -> Response:
 
 def stale_form(_error: CSRFError) -> Response:
     return error_page(400, _("这个页面放得太久了，请返回上一页刷新后重试"))
+
+
+def too_many(_error: RateLimitExceeded) -> Response:
+    """The fence in front is closed: for how long."""
+    seconds = limits.seconds_to_wait()
+    if seconds < 100:
+        sentence = _("操作太频繁，请 %(seconds)s 秒后再试", seconds=seconds)
+    else:
+        sentence = _("操作太频繁，请 %(minutes)s 分钟后再试", minutes=ceil(seconds / 60))
+    page = _retry_after(error_page(429, sentence), seconds)
+    # It is a page, whatever part of one was asked for.
+    page.headers["HX-Retarget"] = "body"
+    return page
 
 
 def http_error(error: HTTPException) -> Response:
@@ -46,11 +66,10 @@ def http_error(error: HTTPException) -> Response:
         405: _("没有找到这个页面"),
         409: _("情况已经变化，请刷新页面查看"),
         413: _("文件太大，请分成几份上传"),
-        429: _("操作太频繁，请稍后再试"),
     }
     response = error_page(error.code, sentences.get(error.code, _("出错了，请稍后再试")))
     for name, value in error.get_headers():
-        if name.lower() in ("retry-after", "allow"):
+        if name.lower() == "allow":
             response.headers[name] = value
     return response
 
@@ -72,3 +91,8 @@ def error_page(status: int, sentence: str, reference: str = "") -> Response:
     page = render("errors/error.html", code=status, sentence=sentence, reference=reference)
     page.status_code = status
     return page
+
+
+def _retry_after(response: Response, seconds: int) -> Response:
+    response.headers["Retry-After"] = str(seconds)
+    return response

@@ -7,11 +7,13 @@ each process counts for itself.
 
 import ipaddress
 from collections.abc import Callable
+from math import ceil
 from typing import Any, TypeVar
 
 from flask import Flask
 from flask_limiter import Limiter
 
+from app.core import clock
 from app.settings import Settings
 from app.web import client
 
@@ -37,6 +39,9 @@ LIMITS = {
     "paper": "60 per 10 minutes",
     "invoice": "30 per hour",
 }
+
+
+FENCE = "limit_name"
 
 
 def key() -> str:
@@ -65,6 +70,26 @@ def storage_uri(settings: Settings) -> str:
     return settings.redis_url.replace("unix://", "redis+unix://", 1)
 
 
+def seconds_to_wait() -> int:
+    """Until the fence that this request ran into opens for one more."""
+    closed = limiter.current_limit
+    assert closed is not None, "no limit was looked at"
+    return max(ceil(closed.reset_at - clock.now().timestamp()), 1)
+
+
 def per_address(name: str) -> Callable[[View], View]:
     """At most so many calls from one address as LIMITS says under this name; then 429."""
-    return limiter.shared_limit(LIMITS[name], scope=name)  # type: ignore[return-value]
+    fence = limiter.shared_limit(LIMITS[name], scope=name)
+
+    def fenced(view: View) -> View:
+        made: View = fence(view)  # type: ignore[assignment]
+        setattr(made, FENCE, name)
+        return made
+
+    return fenced
+
+
+def fence_of(view: Callable[..., Any]) -> str | None:
+    """The name under which a view is limited."""
+    name: str | None = getattr(view, FENCE, None)
+    return name

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import staff
-from tests.browser.journeys import Watched
-from tests.servers import Shop, start_shop
+from tests.browser.left_behind import searched_at_the_end
+from tests.servers import Shop
+from tests.watching import Watched, watching
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 860}
@@ -23,9 +24,9 @@ FACES = {
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    started = start_shop(tmp_path_factory.mktemp("browser") / "data")
-    yield started
-    assert started.stop() == 0
+    """When its last journey is over, nothing that was typed in it is left in the clear."""
+    with searched_at_the_end(tmp_path_factory.mktemp("browser") / "data") as started:
+        yield started
 
 
 @dataclass
@@ -40,10 +41,12 @@ class Door:
     def open(self) -> Any:
         """A signed-in owner's cookies, whose proof is good for dangerous acts for a minute yet."""
         if self.cookies is None or time.monotonic() - self.opened_at > 240:
-            context = self.browser.new_context(locale="zh-CN", base_url=self.shop.url)
-            staff.sign_in_as_owner(context.new_page(), self.shop)
-            self.cookies, self.opened_at = context.storage_state(), time.monotonic()
-            context.close()
+            with watching() as eyes:
+                context = eyes.open(self.browser, self.shop.url, locale="zh-CN")
+                staff.sign_in_as_owner(context.new_page(), self.shop)
+                self.cookies, self.opened_at = context.storage_state(), time.monotonic()
+                context.close()
+            self.shop.typed |= eyes.typed
         return self.cookies
 
 
@@ -56,29 +59,23 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def watched() -> Watched:
-    """What went wrong in the browser meanwhile; the test fails with it."""
-    return Watched()
-
-
-@pytest.fixture
 def open_browser(browser: Browser, shop: Shop, watched: Watched) -> Iterator[Open]:
     """Makes a person's browser: options are those of `new_context`; a phone without any."""
     contexts: list[BrowserContext] = []
 
     def new(**options: Any) -> Page:
-        context = browser.new_context(
-            **({"viewport": PHONE, "locale": "zh-CN", "base_url": shop.url} | options)
+        context = watched.open(
+            browser, shop.url, **({"viewport": PHONE, "locale": "zh-CN"} | options)
         )
         contexts.append(context)
-        page = context.new_page()
-        watched.look_at(page, shop.url)
-        return page
+        return context.new_page()
 
     yield new
     for context in contexts:
+        # The row of a session has no more than the hash of it.
+        watched.typed |= {one["value"] for one in context.cookies() if one["name"] == "sid"}
         context.close()
-    assert watched.faults == []
+    shop.typed |= watched.typed
 
 
 @pytest.fixture

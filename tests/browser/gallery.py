@@ -18,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from app.domain.accounts.models import Role
 from app.web.access import public
 from tests import people, sellers
+from tests.watching import Watched
 from tests.web.house import HALF, HOLDER, OWNER, STRANGER, furnish, routes
 from tests.web.visitors import Visitor
 
@@ -76,9 +77,11 @@ class Gallery:
     secrets: dict[str, str] = field(default_factory=dict)
     views: list[View] = field(default_factory=list)
 
-    def visit(self, browser: Browser, who: str, language: str, **options: Any) -> BrowserContext:
+    def visit(
+        self, browser: Browser, watched: Watched, who: str, language: str = "zh", **options: Any
+    ) -> BrowserContext:
         """A browser of one of the visitors, who chose that language; nothing moves in it."""
-        context = browser.new_context(base_url=self.url, reduced_motion="reduce", **options)
+        context = watched.open(browser, self.url, reduced_motion="reduce", **options)
         cookies = {"language": language}
         if who in self.secrets:
             cookies["sid"] = self.secrets[who]

@@ -2,40 +2,13 @@
 
 import itertools
 import re
-from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Page, expect
 
 from tests.servers import Shop
 
 PRODUCT = "星河视频会员 月卡"
 _numbers = itertools.count(1)
-
-
-@dataclass
-class Watched:
-    """What a browser complained of, and what it asked of others than the shop."""
-
-    faults: list[str] = field(default_factory=list)
-
-    def look_at(self, page: Page, url: str) -> None:
-        # The sandbox is the payment channel: another server on the same machine.
-        own = (url, "http://127.0.0.1:", "data:", "blob:", "about:")
-
-        def said(message: ConsoleMessage) -> None:
-            # A refused form is answered with 4xx, which the console reports as an error; what a
-            # page is made of has to be there. A breach of the policy is an error, too.
-            is_refusal = "status of 4" in message.text and "/assets/" not in message.location["url"]
-            if message.type == "error" and not is_refusal:
-                self.faults.append(f"{page.url}: {message.text}")
-
-        def asked(request: Request) -> None:
-            if not request.url.startswith(own):
-                self.faults.append(f"{page.url} asked {request.url}")
-
-        page.on("console", said)
-        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
-        page.on("request", asked)
 
 
 def phone() -> str:

@@ -9,6 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 from app.core import ids
 from tests.servers import Shop
 
+# How each code in an uploaded file begins: no browser tells what is in a file that it sends.
+IN_A_FILE = "SUPPLIER-0"
+
 
 def sign_in(page: Page, login: str, password: str, code: str = "") -> None:
     """Through the console's door; without a code as far as that is asked for."""

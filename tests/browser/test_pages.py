@@ -18,8 +18,8 @@ from app.core.db import transaction
 from tests.browser import gallery, long_names, states
 from tests.browser.conftest import DESK, PHONE
 from tests.browser.gallery import Gallery, View
-from tests.browser.journeys import Watched
 from tests.fake_provider import ObedientProvider, speaking
+from tests.watching import Watched
 from tests.web.house import OWNER, STRANGER
 
 pytestmark = [
@@ -116,9 +116,8 @@ def faults(shown: Gallery, browser: Browser, language: str) -> Iterator[str]:
 
 
 def open_page(shown: Gallery, browser: Browser, who: str, language: str) -> tuple[Page, Watched]:
-    page, watched = shown.visit(browser, who, language, viewport=PHONE).new_page(), Watched()
-    watched.look_at(page, shown.url)
-    return page, watched
+    watched = Watched()
+    return shown.visit(browser, watched, who, language, viewport=PHONE).new_page(), watched
 
 
 def faults_of(view: View, page: Page, language: str) -> Iterator[str]:

@@ -12,8 +12,8 @@ from playwright.sync_api import BrowserType, Page, expect
 from tests.browser import camera, journeys, staff
 from tests.browser.benefits import buy_code
 from tests.browser.conftest import PHONE, Door, Open
-from tests.browser.journeys import Watched
 from tests.servers import Shop
+from tests.watching import Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -114,12 +114,10 @@ def counter(
     """A phone at the counter, whose camera sees what is put into `tmp_path`."""
     arguments = [*browser_type_launch_args["args"], *camera.switches(tmp_path / "seen.y4m")]
     with browser_type.launch(**browser_type_launch_args | {"args": arguments}) as browser:
-        context = browser.new_context(
-            viewport=PHONE, locale="zh-CN", base_url=shop.url, storage_state=door.open()
+        context = watched.open(
+            browser, shop.url, viewport=PHONE, locale="zh-CN", storage_state=door.open()
         )
-        page = context.new_page()
-        watched.look_at(page, shop.url)
-        yield page
+        yield context.new_page()
 
 
 def scan(counter: Page, buyer: Page, video: Path) -> None:

@@ -16,7 +16,7 @@ _numbers = itertools.count(1)
 
 def new_codes(count: int) -> list[str]:
     """Codes of a supplier's that nobody has had yet."""
-    return [f"SUPPLIER-{next(_numbers):04d}-{next(_numbers):04d}" for _ in range(count)]
+    return [f"{staff.IN_A_FILE}{next(_numbers):03d}-{next(_numbers):04d}" for _ in range(count)]
 
 
 def test_from_an_empty_shelf_to_a_code_in_a_buyers_hand(console: Page, open_browser: Open) -> None:

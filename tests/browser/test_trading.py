@@ -36,6 +36,7 @@ def open_in_price_list(page: Page, name: str) -> int:
     row = page.locator("li", has_text=name)
     price = fen(row.get_by_test_id("tier-price").inner_text())
     row.get_by_test_id("buy").click()
+    page.wait_for_url(re.compile("/portal/purchases/new"))
     assert page.evaluate(BEYOND) <= 360
     return price
 

@@ -1,28 +1,32 @@
 """In a real browser: the control page works under its own policy, with scripts and without."""
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.simulator.conftest import Simulator, account
+from tests.watching import Watched
 
 pytestmark = pytest.mark.browser
-
-
-def violations(page: Page) -> list[str]:
-    found: list[str] = []
-    page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
-    return found
 
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_person_chooses_how_an_order_goes(
-    browser: Browser, simulator: Simulator, number: str, width: int, scripts: bool
+    browser: Browser,
+    watched: Watched,
+    simulator: Simulator,
+    number: str,
+    width: int,
+    scripts: bool,
 ) -> None:
-    page = browser.new_page(
-        viewport={"width": width, "height": 740}, java_script_enabled=scripts, locale="en-GB"
+    context = watched.open(
+        browser,
+        simulator.url,
+        viewport={"width": width, "height": 740},
+        java_script_enabled=scripts,
+        locale="en-GB",
     )
-    wrong = violations(page)
+    page = context.new_page()
 
     page.goto(f"{simulator.url}/control")
     if scripts:
@@ -35,5 +39,4 @@ def test_a_person_chooses_how_an_order_goes(
     assert simulator.plain.order(number, account()).cost == 1460
     page.reload()
     assert page.get_by_role("row", name=number).get_by_text("Delivered").is_visible()
-    assert wrong == []
-    page.close()
+    context.close()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 from werkzeug.routing import Rule as Route
 
+from app import create_app
 from app.core.actors import actor
 from app.core.audit import AuditEntry
 from app.core.db import db, session, transaction
@@ -17,7 +19,7 @@ from app.domain.accounts.models import Role, Session
 from app.domain.accounts.rules import PERMISSIONS
 from app.web import access
 from app.web.access import Rule, Who
-from tests import people
+from tests import factories, people
 from tests.conftest import settings
 from tests.web.visitors import Visitor, location, words
 
@@ -99,6 +101,73 @@ def test_dangerous_acts_want_a_fresh_proof(app: Flask, role: Role) -> None:
         if rule and rule.step_up and role in PERMISSIONS[rule.permission]:
             for method in (route.methods or set()) & {"GET", "POST"}:
                 assert outcome(visitor, method, path_of(route)) == "step-up", route.rule
+
+
+# What ASVS 5.0, 7.5.3 wants a proof of who is at the keyboard for: codes in the clear and in bulk,
+# money out, suppliers' keys, prices, roles, somebody's second factor.
+DANGEROUS = {
+    *("orders.create_reveal", "orders.create_replacement", "orders.create_refund"),
+    *("orders.create_confirmation", "orders.create_refund_confirmation"),
+    *("exports.create_approval", "exports.create_password", "exports.create_download"),
+    *("batches.create_voiding", "batches.create_shredding"),
+    *("payouts.create_submission", "payouts.show_file", "payouts.create_results"),
+    *("withdrawals.create_payment", "withdrawals.create_return", "remittances.create"),
+    *("providers.create", "providers.update", "providers.create_switch"),
+    *("plans.create_publication", "plans.create_two_levels"),
+    *("people.create", "people.update_role", "people.create_invitation"),
+    *("people.create_disablement", "people.delete_second_factor"),
+    *("profile.create_recovery_codes", "profile.create_second_factor"),
+    *("settings.update_bank_account", "settings.update_payouts", "settings.update_payer"),
+    *("risk_rules.update", "risk_lists.create_file", "alarms.create_recall"),
+}
+
+
+def test_what_is_dangerous_is_marked_as_such(app: Flask) -> None:
+    marked = {route.endpoint for route, rule in routes(app) if rule is not None and rule.step_up}
+    assert {f"admin.{name}" for name in DANGEROUS} - marked == set()
+
+
+def test_machines_are_told_no_more_than_whether_it_works(app: Flask) -> None:
+    """There is no page of figures, of queues or of settings that is for everybody."""
+    told = {route.rule for route, _ in routes(app) if route.endpoint.startswith("ops.")}
+    assert told == {"/healthz", "/readyz", "/styleguide"}
+    guest = Visitor(app)
+    assert set(guest.get("/healthz").get_json()) == {"status"}
+    ready = guest.get("/readyz").get_json()
+    assert set(ready) == {"status", "checks"}
+    assert all(isinstance(answer, bool) for answer in ready["checks"].values())
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], shop_env="production")
+    assert guest.get("/styleguide").status_code == 404
+
+
+@pytest.mark.own_app
+def test_with_https_every_cookie_is_for_https_alone(app: Flask) -> None:
+    config = app.config["SETTINGS"]
+    made = create_app(replace(config, base_url="https://shop.example"))
+    people.make(contact="13812345678")
+    link = factories.place(factories.make_product()).token
+    visitor = Visitor(made)
+    shown = visitor.get("/account/registration")
+    answers = [
+        shown,
+        visitor.post("/preferences/language", {"language": "en"}),
+        visitor.post("/redeem", {"code": "ABCD"}),
+        visitor.get(f"/o/{link}"),
+        visitor.post("/account/sign-in", {"contact": "13812345678", "password": people.PASSWORD}),
+    ]
+    cookies = {
+        line.partition("=")[0]: line.split("; ")[1:]
+        for answer in answers
+        for line in answer.headers.getlist("Set-Cookie")
+    }
+    assert set(cookies) == {"visit", "language", "device", "orders", "__Host-sid"}
+    for name, attributes in cookies.items():
+        assert {"Secure", "SameSite=Lax", "Path=/"} <= set(attributes), name
+        # The page itself may know how it looks; nobody signs in with that.
+        assert "HttpOnly" in attributes or name == "language", name
+        assert not any(one.startswith("Domain") for one in attributes), name
+    hsts = "max-age=31536000; includeSubDomains"
+    assert {answer.headers["Strict-Transport-Security"] for answer in answers} == {hsts}
 
 
 def visitor_of(app: Flask, who: str) -> tuple[Visitor, Role | None]:

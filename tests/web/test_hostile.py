@@ -186,7 +186,8 @@ def test_looking_up_tells_a_guesser_nothing(app: Flask) -> None:
 @on_sqlite
 def test_guessing_comes_to_an_end(app: Flask) -> None:
     guest = Visitor(app)
-    statuses = [lookup(guest, "261231ZZZZZZZZZ", "13800138000").status_code for _ in range(21)]
+    numbers = (f"261231ZZZZZZZ{n:02d}" for n in range(21))
+    statuses = [lookup(guest, number, "13800138000").status_code for number in numbers]
     assert statuses == [422] * 20 + [429]
 
 

@@ -1,17 +1,36 @@
 """The fence per address: numbers in one table, and each name its own budget."""
 
+import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from flask import Flask
 from limits import parse
 
 from app import create_app
+from app.core import clock
+from app.domain.accounts.rules import PATIENCE
 from app.settings import Settings
-from app.web import limits
+from app.web import client, limits
+from app.web.access import Who, public
 from tests import servers
 from tests.conftest import settings
+from tests.web.test_access import routes
 from tests.web.visitors import Visitor
+
+SAYS_WHEN = {
+    "zh": r"操作太频繁，请 \d+ (秒|分钟)后再试",
+    "en": r"Too often. Try again in \d+ (seconds|minutes)",
+}
+# Public forms that cost next to nothing and tell nothing.
+FREE = {
+    *("shop.preferences.update_theme", "shop.preferences.update_language"),
+    *("account.sessions.delete", "admin.sign_in.delete"),
+    *("shop.wallet.create_deletion", "shop.orders.create_cancellation"),
+}
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -26,6 +45,9 @@ def test_the_numbers_can_be_read(app: Flask) -> None:
         ("203.0.113.7", "203.0.113.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("unknown", "192.0.2.0"),
     ],
 )
 def test_a_household_is_one(app: Flask, address: str, key: str) -> None:
@@ -61,14 +83,92 @@ def test_a_forwarded_address_counts_only_behind_a_trusted_proxy(app: Flask) -> N
     assert statuses[-1] == 429
 
 
-def test_too_many_is_a_page_that_says_so(app: Flask) -> None:
-    visitor = Visitor(app, ip="198.51.100.21")
-    for _ in range(20):
-        visitor.post("/lookup", {"number": "X", "contact": "13812345678"})
-    response = visitor.post("/lookup", {"number": "X", "contact": "13812345678"})
-    assert response.status_code == 429
-    assert "操作太频繁" in response.text
+@pytest.mark.own_app
+@pytest.mark.parametrize("name", limits.LIMITS)
+@pytest.mark.parametrize("language", SAYS_WHEN)
+def test_each_trips_at_its_number_and_says_when(app: Flask, name: str, language: str) -> None:
+    app.add_url_rule("/fenced", "fenced", public(limits.per_address(name)(lambda: "in")))
+    visitor, neighbour = (Visitor(app, ip=f"198.51.100.{last}") for last in (21, 22))
+    visitor.client.set_cookie("language", language)
+    assert neighbour.get("/fenced").status_code == 200
+    wanted = parse(limits.LIMITS[name])
+    # As many before as are allowed but for one, without the work of asking.
+    for _ in range(wanted.amount - 1):
+        assert limits.limiter.limiter.hit(wanted, "limit", visitor.ip, name)
+
+    last, refused = visitor.get("/fenced"), visitor.get("/fenced")
+
+    assert (last.status_code, refused.status_code) == (200, 429)
+    assert 0 < int(refused.headers["Retry-After"]) <= wanted.get_expiry() + 1
+    assert re.search(SAYS_WHEN[language], refused.text)
+    assert neighbour.get("/fenced").status_code == 200
+
+
+def test_every_public_form_stands_behind_one(app: Flask) -> None:
+    without = {
+        route.endpoint
+        for route, rule in routes(app)
+        if rule is not None
+        and rule.who is Who.ANYBODY
+        and "POST" in (route.methods or ())
+        and limits.fence_of(app.view_functions[route.endpoint]) is None
+    }
+    assert without == FREE
+
+
+def test_no_number_stands_for_nothing(app: Flask) -> None:
+    assert {limits.fence_of(view) for view in app.view_functions.values()} - {None} == set(
+        limits.LIMITS
+    )
+
+
+def test_each_name_is_a_budget_of_its_own(app: Flask) -> None:
+    visitor = Visitor(app, ip="198.51.100.23")
+    assert look_up(visitor, 21) == [422] * 20 + [429]
     assert visitor.post("/account/sign-in", {"contact": "x"}).status_code == 422
+
+
+@pytest.mark.parametrize("forged", ["6.6.6.6", "6.6.6.6, 7.7.7.7", "no address", "::1", ""])
+def test_behind_one_proxy_a_forged_address_changes_nothing(
+    tmp_path: Path, database_url: str, forged: str
+) -> None:
+    """The proxy puts whom it saw behind what it was sent; only its own entry counts."""
+    made = create_app(replace(settings(tmp_path, database_url), trusted_proxies=1))
+    seen = []
+    made.before_request(lambda: seen.append((limits.key(), client.network(client.address()))))
+
+    made.test_client().get(
+        "/healthz",
+        environ_base={"REMOTE_ADDR": "10.0.0.2"},
+        headers={"X-Forwarded-For": f"{forged}, 203.0.113.9".removeprefix(", ")},
+    )
+
+    assert seen == [("203.0.113.9", "203.0.113.0/24")]
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("zh", "尝试太频繁，请 5 秒后再试"), ("en", "Too many attempts. Try again in 5 s")],
+)
+def test_an_exact_throttle_says_when_too(app: Flask, language: str, sentence: str) -> None:
+    """And waits for a guesser who comes from another address each time."""
+    free = PATIENCE["lookup-order"].free
+    with time_machine.travel("2026-07-03T10:00:00Z", tick=False):
+        for n in range(free + 2):
+            visitor = Visitor(app, ip=f"198.51.100.{n}")
+            visitor.client.set_cookie("language", language)
+            answer = visitor.post("/lookup", {"number": "H1", "contact": f"139000000{n:02d}"})
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "5"
+    assert sentence in answer.text
+
+
+def look_up(visitor: Visitor, times: int) -> list[int]:
+    """Ask for so many orders that do not exist, each once; what was answered."""
+    return [
+        visitor.post("/lookup", {"number": f"X{n}", "contact": "13812345678"}).status_code
+        for n in range(times)
+    ]
 
 
 def test_nodes_count_together_and_alone_when_redis_is_away(
@@ -80,15 +180,19 @@ def test_nodes_count_together_and_alone_when_redis_is_away(
         limits.limiter._storage_dead = False
         return Visitor(made, ip="198.51.100.30")
 
-    form = {"number": "X", "contact": "13812345678"}
     first = node()
-    for _ in range(20):
-        assert first.post("/lookup", form).status_code == 422
-    assert node().post("/lookup", form).status_code == 429
+    assert look_up(first, 20) == [422] * 20
+    refused = node().post("/lookup", {"number": "Y", "contact": "13812345678"})
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 600
     redis_server.kill()
     try:
-        alone = node()
-        statuses = [alone.post("/lookup", form).status_code for _ in range(21)]
-        assert statuses == [422] * 20 + [429]
+        assert look_up(node(), 21) == [422] * 20 + [429]
     finally:
         redis_server.start()
+    # The library asks again after a second, then after two, and so on.
+    back = node()
+    limits.limiter._storage_dead = True
+    with time_machine.travel(clock.now() + timedelta(minutes=1)):
+        assert look_up(back, 1) == [422]
+        assert not limits.limiter._storage_dead

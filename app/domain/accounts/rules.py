@@ -206,6 +206,12 @@ PATIENCE = {
     ),
 }
 
+# Whose order it is: its number stands on screenshots, so a guesser may have it, and he comes from
+# as many addresses as he likes. A buyer who has forgotten which phone it was tries ten.
+PATIENCE["lookup-order"] = Patience(
+    10, timedelta(seconds=5), timedelta(minutes=2), forgives=timedelta(minutes=10)
+)
+
 # A code that was typed and does not exist: ten in a while are anybody's slips, a hundred are not.
 # A guess costs nothing to make, so the count of everybody's is what stands against many addresses;
 # nobody waits for it, because a crowd of guessers must not keep buyers from their codes: when there
@@ -260,8 +266,8 @@ KEYBOARD_RUNS = (
     "1q2w3e4r5t6y7u8i9o0p",
 )
 
-# The head of the published lists (SecLists, NCSC) with the ones usual in China; those of eight
-# symbols and more, because shorter ones are refused anyway.
+# The 3,000 most common of eight symbols and more (ASVS 5.0, 6.2.4; shorter ones are refused anyway)
+# in the list of leaked passwords that zxcvbn carries, and those usual in China.
 COMMON_PASSWORDS = frozenset(
     Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8").split()
 )

@@ -38,13 +38,13 @@ EVERYONE_REDEEMING = Guard("redeem-everyone")
 
 
 class TooSoon(Refusal):
-    """Too many tries did not succeed; `seconds` says when the next one will be heard."""
+    """Too many tries did not succeed; `retry_after` says when the next one will be heard."""
 
     status = 429
 
     def __init__(self, wait: timedelta) -> None:
-        self.seconds = max(ceil(wait.total_seconds()), 1)
-        super().__init__(N_("尝试太频繁，请 %(seconds)s 秒后再试"), seconds=self.seconds)
+        self.retry_after = max(ceil(wait.total_seconds()), 1)
+        super().__init__(N_("尝试太频繁，请 %(seconds)s 秒后再试"), seconds=self.retry_after)
 
 
 def of_sign_in(contact_index: bytes, network: str) -> list[Guard]:
@@ -71,6 +71,11 @@ def of_redeeming(network: str, device: str, person_id: int | None) -> list[Guard
     if person_id is not None:
         guards.append(Guard("redeem-account", str(person_id)))
     return guards
+
+
+def of_looking_up(number_index: bytes) -> list[Guard]:
+    """What a guess at whose order it is is counted by: the order's number, real or not."""
+    return [Guard("lookup-order", number_index.hex())]
 
 
 def take(guards: Sequence[Guard]) -> None:

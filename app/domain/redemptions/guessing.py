@@ -29,6 +29,10 @@ class Locked(Refusal):
 
     status = 429
 
+    def __init__(self, message: str, *, seconds: int | None = None, **params: object) -> None:
+        super().__init__(message, field="", **params)
+        self.retry_after = seconds
+
 
 def read(text: str, visit: Visit, person_id: int | None = None) -> int:
     """The code that was typed; raises TooSoon, CaptchaNeeded and Locked before looking, Unusable
@@ -100,9 +104,10 @@ def _stopped(decided: Decided) -> Refusal:
         return Locked(
             N_("暂时不能兑换。如果弄错了，请把编号 %(number)s 告诉店主"), number=decided.row.uid
         )
-    minutes = max(ceil((decided.until - clock.now()).total_seconds() / 60), 1)
+    seconds = max(ceil((decided.until - clock.now()).total_seconds()), 1)
     return Locked(
         N_("输错的次数太多，请 %(minutes)s 分钟后再试。如果弄错了，请把编号 %(number)s 告诉店主"),
-        minutes=minutes,
+        seconds=seconds,
+        minutes=ceil(seconds / 60),
         number=decided.row.uid,
     )

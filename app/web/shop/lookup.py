@@ -1,14 +1,11 @@
-"""How a guest on another phone finds her order again, and how nobody finds another's."""
+"""The page on which a guest finds her order again on another phone."""
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask_babel import gettext as _
 
 from app.core.crypto import Secret
-from app.core.errors import N_, NotFound, Refusal
-from app.domain.accounts import passwords
-from app.domain.accounts.contacts import Contact
-from app.domain.orders import queries
-from app.domain.orders.models import Order
+from app.core.errors import NotFound, Refusal
+from app.domain.orders import looking_up
 from app.web import limits
 from app.web.access import public
 from app.web.errors import words
@@ -16,11 +13,6 @@ from app.web.render import render
 from app.web.shop import in_hand
 
 routes = Blueprint("lookup", __name__)
-
-# One sentence for a wrong number, a wrong contact and a wrong password: a guesser learns nothing.
-NOT_FOUND = N_(
-    "没有找到这个订单。请核对订单号和下单时填写的手机号或邮箱；设置过取货密码的，也要填对"
-)
 
 
 @routes.get("/lookup")
@@ -47,7 +39,8 @@ def create() -> Response:
     number = request.form.get("number", "").strip().upper()[:32]
     contact = request.form.get("contact", "").strip()[:200]
     try:
-        order = _find(number, contact, Secret(request.form.get("pickup", "").strip()))
+        pickup = Secret(request.form.get("pickup", "").strip())
+        order = looking_up.find_for_guest(number, contact, pickup)
     except Refusal as refusal:
         return render(
             "shop/lookup.html",
@@ -58,17 +51,3 @@ def create() -> Response:
         )
     to_order = redirect(url_for("shop.orders.show", number=order.number), 303)
     return in_hand.put(to_order, order.number)  # type: ignore[arg-type]
-
-
-def _find(number: str, contact: str, pickup: Secret) -> Order:
-    """The order, after the same work whether it exists or not; raises Refusal."""
-    wanted = Contact.parse(contact).index
-    try:
-        order = queries.find(number)
-    except NotFound:
-        order = None
-    stored = order.pickup_hash if order else None
-    is_right = passwords.check_pickup(stored, pickup)
-    if order is None or order.contact_index != wanted or not is_right:
-        raise Refusal(NOT_FOUND)
-    return order

@@ -52,6 +52,19 @@ def test_a_password_easily_guessed_is_refused(password: str) -> None:
     assert refused.value.field == "password"
 
 
+def test_the_three_thousand_most_common_are_refused() -> None:
+    assert len(rules.COMMON_PASSWORDS) >= 3000
+    assert all(len(word) >= rules.PASSWORD_LEAST for word in rules.COMMON_PASSWORDS)
+    for word in ("football", "Princess", "BASEBALL"):
+        with pytest.raises(Refusal):
+            rules.check_password(word)
+
+
+@pytest.mark.parametrize("length", [64, rules.PASSWORD_MOST])
+def test_a_sentence_is_a_password(length: int) -> None:
+    rules.check_password(("a sentence " * 20)[:length])
+
+
 @pytest.mark.parametrize("password", ["好密码只要长一些", "lemontree", "83716492", "xkqmzvwt"])
 def test_a_password_needs_no_kinds_of_symbols(password: str) -> None:
     rules.check_password(password)

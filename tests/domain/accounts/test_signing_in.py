@@ -177,7 +177,7 @@ def test_guessing_codes_is_slowed_more_than_passwords(app: Flask) -> None:
                 signing_in.give_second_factor(holder, "000000", people.ORIGIN)
         with pytest.raises(TooSoon) as refused:
             signing_in.give_second_factor(holder, people.code(), people.ORIGIN)
-        assert refused.value.seconds == 5
+        assert refused.value.retry_after == 5
 
 
 def test_an_outdated_hash_is_made_new_at_sign_in(app: Flask) -> None:

@@ -34,12 +34,12 @@ def test_five_tries_are_free_and_the_seventh_waits(app: Flask) -> None:
         with pytest.raises(TooSoon) as refused:
             take()
         assert refused.value.status == 429
-        assert refused.value.seconds == 1
+        assert refused.value.retry_after == 1
         moment.shift(timedelta(seconds=1))
         take()
         with pytest.raises(TooSoon) as refused:
             take()
-        assert refused.value.seconds == 2
+        assert refused.value.retry_after == 2
 
 
 def test_a_refused_try_does_not_lengthen_the_wait(app: Flask) -> None:
