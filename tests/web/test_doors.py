@@ -108,7 +108,7 @@ def test_a_frozen_account_reads_why_and_sees_no_code(app: Flask, owner: Visitor)
     assert stranger.post(freezing, form).status_code == 403
 
 
-def test_a_doubtful_withdrawal_goes_to_two_people(app: Flask) -> None:
+def test_a_doubtful_withdrawal_goes_to_two_people(app: Flask, owner: Visitor) -> None:
     switch_on("new_payout_account", condition=ALWAYS)
     for _ in range(2):
         people.make(Role.FINANCE)
@@ -121,6 +121,9 @@ def test_a_doubtful_withdrawal_goes_to_two_people(app: Flask) -> None:
     assert found.risk_decision == latest().uid
     assert "risk" in queries.reasons_to_check(found)
     assert latest().inputs["payout_account_age"] >= 9 * 24
+    shown = owner.get(f"/admin/withdrawals/{number}")
+    assert "风控要求复核" in words(shown)
+    assert f"/admin/risk/decisions/{found.risk_decision}" in shown.text
 
 
 def test_who_is_frozen_is_paid_nothing(app: Flask, owner: Visitor) -> None:
