@@ -5,7 +5,8 @@ import importlib
 import sys
 
 from tests.attacks import target
-from tests.attacks.outcome import Outcome, as_table
+from tests.attacks.outcome import ControlFailed, Outcome, as_table
+from tests.attacks.target import Target
 
 ATTACKS = (
     *("hoarding", "crew", "guessing", "stuffing", "enumeration"),
@@ -25,16 +26,26 @@ def main() -> int:
     with target.running() as shop:
         for name in arguments.names or ATTACKS:
             print(f"{name} …", flush=True)
-            shop.asked_to_prove = 0
-            outcome = importlib.import_module(f"tests.attacks.{name}").run(shop, arguments.scale)
-            print(f"\n{as_table([outcome])}\n", flush=True)
-            if shop.asked_to_prove:
-                print(f"  {shop.asked_to_prove} of the honest solved a captcha and went on")
-            for trouble in outcome.troubles[:5]:
-                print(f"  troubled: {trouble}")
-            outcomes.append(outcome)
-    print(as_table(outcomes))
+            try:
+                outcomes.append(_play(shop, name, arguments.scale))
+            except ControlFailed as failed:
+                print(f"\n{name} attacks nothing any more. Not so: {failed}", file=sys.stderr)
+                return 2
+    if len(outcomes) > 1:
+        print(as_table(outcomes))
     return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+def _play(shop: Target, name: str, scale: float) -> Outcome:
+    """One attack, and what there is to say of it at once."""
+    shop.asked_to_prove = 0
+    outcome: Outcome = importlib.import_module(f"tests.attacks.{name}").run(shop, scale)
+    print(f"\n{as_table([outcome])}\n", flush=True)
+    if shop.asked_to_prove:
+        print(f"  {shop.asked_to_prove} of the honest solved a captcha and went on")
+    for trouble in outcome.troubles[:5]:
+        print(f"  troubled: {trouble}")
+    return outcome
 
 
 if __name__ == "__main__":
