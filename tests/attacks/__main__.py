@@ -11,6 +11,8 @@ from tests.attacks.target import Target
 ATTACKS = (
     *("hoarding", "crew", "guessing", "stuffing", "enumeration"),
     *("forgery", "staff_leak", "ssrf", "formulas"),
+    *("double_use", "double_payment", "double_withdrawal"),
+    *("sessions", "extra_fields", "traversal"),
 )
 
 
