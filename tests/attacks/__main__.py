@@ -1,4 +1,4 @@
-"""`bin/attack [--scale S] [name…]`: the attacks one after the other on one running shop."""
+"""`bin/attack [--scale S] [--postgres] [name…]`: attacks one after the other on a running shop."""
 
 import argparse
 import importlib
@@ -20,12 +20,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bin/attack", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(ATTACKS))
     parser.add_argument("--scale", type=float, default=1.0, help="1: as large as they are stated")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, not on SQLite")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(ATTACKS)
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(ATTACKS)}")
     outcomes: list[Outcome] = []
-    with target.running() as shop:
+    with target.running(on_postgres=arguments.postgres) as shop:
         for name in arguments.names or ATTACKS:
             print(f"{name} …", flush=True)
             try:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app import connect, create_app
-from app.core import clock, outbox
+from app.core import clock, migrations, outbox
 from app.core.db import db, session
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.accounts.models import Role
@@ -183,15 +183,32 @@ def in_parallel(calls: Sequence[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Target]:
-    """A shop with demo data and everything on, as it is delivered."""
-    with TemporaryDirectory(prefix="attacked-") as folder:
+def running(*, on_postgres: bool = False) -> Iterator[Target]:
+    """A shop with demo data and everything on, as it is delivered. On PostgreSQL two units of work
+    really run at once, which a file of SQLite never lets them."""
+    with TemporaryDirectory(prefix="attacked-") as folder, contextlib.ExitStack() as opened:
+        database = {"DATABASE_URL": opened.enter_context(_postgres())} if on_postgres else {}
         data = Path(folder) / "data"
-        shop = servers.start_shop(data, TRUSTED_PROXIES="1", LOG_LEVEL="ERROR")
-        try:
-            app = create_app(Settings.from_environment(shop.environment))
-            yield Target(shop, app)
-            with app.app_context():
-                db.engine.dispose()
-        finally:
-            shop.stop()
+        shop = servers.start_shop(data, TRUSTED_PROXIES="1", LOG_LEVEL="ERROR", **database)
+        opened.callback(shop.stop)
+        yield opened.enter_context(attacking(shop))
+
+
+@contextlib.contextmanager
+def attacking(shop: servers.Shop) -> Iterator[Target]:
+    """A shop that runs, behind one proxy; with its app in this process."""
+    app = create_app(Settings.from_environment(shop.environment))
+    yield Target(shop, app)
+    with app.app_context():
+        session.remove()
+        db.engine.dispose()
+
+
+@contextlib.contextmanager
+def _postgres() -> Iterator[str]:
+    """The URL of a migrated, empty database of a server of its own."""
+    server = servers.start_postgres()
+    server.create(servers.TEMPLATE, template="template0")
+    migrations.upgrade(server.url(servers.TEMPLATE))
+    yield server.create("attacked")
+    server.close()
