@@ -4,7 +4,6 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
@@ -61,14 +60,4 @@ class Channel:
 
 def payment_of(page: Page) -> tuple[str, int]:
     """Number and amount of the payment that a channel's page asks for."""
-    asked = _asked(page)
-    return asked["number"][0], int(asked["amount"][0])
-
-
-def order_of(page: Page) -> str:
-    """The path of the order's own page, to which the channel leads back."""
-    return urlsplit(_asked(page)["return_url"][0]).path
-
-
-def _asked(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query)
+    return page.query["number"], int(page.query["amount"])

@@ -9,7 +9,7 @@ from app.domain.ledger.models import LedgerTransaction
 from app.domain.orders.models import Order, Payment
 from app.domain.vault.models import Code, CodeState
 from tests.attacks import target as house
-from tests.attacks.channel import Channel, order_of, payment_of
+from tests.attacks.channel import Channel, payment_of
 from tests.attacks.outcome import Outcome, control
 from tests.attacks.target import Target
 from tests.attacks.visitor import Page, Visitor
@@ -59,7 +59,7 @@ def _say_often(channel: Channel, buyer: Visitor, placed: Page, times: int) -> No
     once = channel.paid(number, amount)
     again = [channel.paid(number, amount, trade_number=once["trade_number"]) for _ in range(3)]
     words = [once, *again, channel.paid(number, amount)]
-    order = order_of(placed)
+    order = house.order_of(placed)
     page = buyer.get(order)
     house.at_once(
         [

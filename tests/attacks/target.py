@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from flask import Flask
@@ -137,12 +138,18 @@ class Target:
             if time.monotonic() > until:
                 return page
             time.sleep(LOOKS_AGAIN)
-            page = who.get(page.path)
+            # Whatever the channel's page said: it may have been too busy to lead back.
+            page = who.get(order_of(placed))
         return who.submit(page, "/reveal")
 
 
 def _complaint(page: Page) -> str:
     return "captcha" if page.wants_captcha else page.attribute("aria-invalid") or page.path
+
+
+def order_of(placed: Page) -> str:
+    """The path of the order's own page, to which the channel's page leads back."""
+    return urlsplit(placed.query["return_url"]).path
 
 
 def path_of(product: Product) -> str:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from html.parser import HTMLParser
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
@@ -17,7 +17,12 @@ SESSION_COOKIES = ("sid", "__Host-sid")
 REDIRECTS = (301, 302, 303, 307)
 MOST_REDIRECTS = 5
 # One pool of connections for all: what they share is the wire, not the cookies.
-WIRE = httpx.HTTPTransport(verify=False, limits=httpx.Limits(max_keepalive_connections=32))
+# Kept shorter than a server keeps an idle one: none is used at the moment it is closed.
+WIRE = httpx.HTTPTransport(
+    verify=False, limits=httpx.Limits(max_keepalive_connections=32, keepalive_expiry=2)
+)
+# So long a browser waits for a page before it gives up, in seconds.
+PAGE_WITHIN = 60.0
 
 
 @dataclass
@@ -80,6 +85,11 @@ class Page:
     @property
     def path(self) -> str:
         return urlsplit(self.url).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What its address asks for."""
+        return dict(parse_qsl(urlsplit(self.url).query))
 
     @cached_property
     def forms(self) -> list[Form]:
@@ -179,7 +189,10 @@ class Visitor:
         }
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        request = httpx.Request(method, url, headers=headers, data=data)
+        patience = dict.fromkeys(("connect", "read", "write", "pool"), PAGE_WITHIN)
+        request = httpx.Request(
+            method, url, headers=headers, data=data, extensions={"timeout": patience}
+        )
         answer = WIRE.handle_request(request)
         answer.request = request
         answer.read()
