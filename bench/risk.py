@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from app.core.db import db, transaction
 from app.domain.accounts.contacts import Contact
 from app.domain.orders import screening
-from app.domain.orders.screening import Browser, Stopped
+from app.domain.orders.screening import Browser
 from app.domain.risk import engine, events
 from app.domain.risk.models import Key
+from app.domain.risk.stopping import Stopped
 from bench import orders, shop
 from bench.table import Figure, percentile
 
@@ -117,8 +118,7 @@ def _ask(number: int) -> float:
                 person_id=None,
                 ip=address,
                 network=network,
-                amount=3000,
-                quantity=1,
+                wanted=screening.Wanted(3000, 1, product_id=1),
             )
 
     begin = time.perf_counter()

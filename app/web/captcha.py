@@ -7,7 +7,8 @@ from flask import after_this_request, request
 from app.domain.risk import proofs
 from app.domain.risk.models import Checkpoint
 from app.domain.risk.proofs import Proof
-from app.web import devices
+from app.domain.risk.visits import Visit
+from app.web import client, devices
 
 CHALLENGE_LENGTH = 200
 
@@ -33,6 +34,12 @@ def brought() -> Proof | None:
     """What the form brought, if it was asked for a captcha."""
     text = request.form.get("captcha", "")[:CHALLENGE_LENGTH]
     return Proof(text, request.form.get("captcha_number", "")[:20]) if text else None
+
+
+def visit() -> Visit:
+    """Where whoever asks acts from, and the captcha that she brought."""
+    address = client.address()
+    return Visit(address, client.network(address), browser(), brought())
 
 
 def ask(purpose: Checkpoint, whom: str) -> Captcha:

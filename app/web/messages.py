@@ -40,6 +40,10 @@ NEWS: Mapping[Event, tuple[str, str]] = {
             "请打开后台放行或拒绝：%(url)s"
         ),
     ),
+    Event.RISK_RULE: (
+        N_("%(shop)s：风控提醒"),
+        N_("有人触发了一条只提醒的风控规则，没有被阻止。请看看是不是正常：%(url)s"),
+    ),
     Event.EXPORT_REQUESTED: (
         N_("%(shop)s：有人申请导出卡密"),
         N_("有人申请导出没卖出的卡密，等你批准。请核对是谁、为什么、多少条：%(url)s"),
@@ -96,10 +100,12 @@ def alert_writer(app: Flask, base_url: str) -> AlertWriter:
     return write
 
 
-def _place_of(news: News) -> tuple[str, dict[str, int]]:
+def _place_of(news: News) -> tuple[str, dict[str, int | str]]:
     """The page of the console that it is about: endpoint and arguments."""
     if news.event == Event.CASES_OVERDUE:
         return "admin.cases.index", {}
+    if news.event == Event.RISK_RULE:
+        return "admin.decisions.show", {"uid": news.number}
     if news.event == Event.ALARM:
         return "admin.alarms.show", {"alarm_id": news.subject_id}
     return "admin.exports.show", {"export_id": news.subject_id}

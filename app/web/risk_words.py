@@ -33,11 +33,28 @@ NAMES = {
     "night_high_value": N_("深夜大额订单"),
     "much_money_in_a_day": N_("一天付很多钱"),
     "watched": N_("观察名单上的买家"),
+    "hoarding_product": N_("一个商品被囤着不付款"),
+    "never_pays": N_("总是下单不付款"),
+    "code_in_many_hands": N_("一个兑换码很多人在试"),
+    "new_account_delay": N_("刚来的买家买得多，晚点发货"),
+    "recharge_account_many_payers": N_("一个充值账号很多人付款"),
+    "payer_buys_for_commission": N_("一个付款人反复带来佣金"),
+    "many_registrations": N_("短时间注册很多账号"),
+    "wrong_passwords_captcha": N_("输错几次密码，先验证"),
+    "reveals_from_everywhere": N_("一个账号在很多地方看卡密"),
+    "new_payout_account": N_("新收款账户提现"),
+    "payout_account_shared": N_("几位分销商用同一个收款账户"),
+    "many_payout_accounts": N_("一天加很多收款账户"),
 }
 CHECKPOINTS = {
     Checkpoint.CHECKOUT: N_("下单时"),
     Checkpoint.PAID: N_("付款后"),
     Checkpoint.REDEEM: N_("兑换时"),
+    Checkpoint.REGISTER: N_("注册时"),
+    Checkpoint.SIGN_IN: N_("登录时"),
+    Checkpoint.REVEAL: N_("查看卡密时"),
+    Checkpoint.WITHDRAW: N_("提现时"),
+    Checkpoint.PAYOUT_ACCOUNT: N_("添加收款账户时"),
 }
 # Keys within a sentence, and by themselves.
 KEYS = {
@@ -47,6 +64,11 @@ KEYS = {
     "contact": N_("同一联系方式"),
     "account": N_("同一账号"),
     "payer": N_("同一付款人"),
+    "product": N_("同一商品"),
+    "recharge_account": N_("同一充值账号"),
+    "code": N_("同一兑换码"),
+    "distributor": N_("同一分销商"),
+    "payout_account": N_("同一收款账户"),
 }
 KEY_TITLES = {
     "ip": N_("IP 地址"),
@@ -55,6 +77,11 @@ KEY_TITLES = {
     "contact": N_("联系方式"),
     "account": N_("账号"),
     "payer": N_("付款账户"),
+    "product": N_("商品"),
+    "recharge_account": N_("充值账号"),
+    "code": N_("兑换码"),
+    "distributor": N_("分销商"),
+    "payout_account": N_("收款账户"),
 }
 OF = {
     "ip": N_("个不同的 IP"),
@@ -63,16 +90,35 @@ OF = {
     "contact": N_("个不同的联系方式"),
     "account": N_("个不同的账号"),
     "payer": N_("个不同的付款人"),
+    "product": N_("个不同的商品"),
+    "recharge_account": N_("个不同的充值账号"),
+    "code": N_("个不同的兑换码"),
+    "distributor": N_("位不同的分销商"),
+    "payout_account": N_("个不同的收款账户"),
 }
 COUNTS = {
     "placed": N_("%(window)s内%(key)s下单%(bound)s 次"),
     "paid": N_("%(window)s内%(key)s付款%(bound)s 次"),
     "wrong_code": N_("%(window)s内%(key)s输错兑换码%(bound)s 次"),
+    "unpaid_closed": N_("%(window)s内%(key)s有%(bound)s 单过期或取消"),
+    "typed": N_("%(window)s内%(key)s输入兑换码%(bound)s 次"),
+    "registered": N_("%(window)s内%(key)s注册%(bound)s 次"),
+    "wrong_password": N_("%(window)s内%(key)s输错密码%(bound)s 次"),
+    "revealed": N_("%(window)s内%(key)s查看卡密%(bound)s 次"),
+    "withdrawn": N_("%(window)s内%(key)s申请提现%(bound)s 次"),
+    "payout_account_added": N_("%(window)s内%(key)s添加收款账户%(bound)s 次"),
 }
 KINDS = {
     "placed": N_("下单记录"),
     "paid": N_("付款记录"),
     "wrong_code": N_("输错兑换码的记录"),
+    "unpaid_closed": N_("没有付款的订单"),
+    "typed": N_("输入兑换码的记录"),
+    "registered": N_("注册记录"),
+    "wrong_password": N_("输错密码的记录"),
+    "revealed": N_("查看卡密的记录"),
+    "withdrawn": N_("提现申请"),
+    "payout_account_added": N_("添加收款账户的记录"),
 }
 FUNCTIONS = {
     "unpaid": N_("%(window)s内%(key)s有%(bound)s 单没有付款"),
@@ -90,6 +136,8 @@ FACTS = {
     ("account_age", "below"): N_("买家首次付款或注册不满 %(n)s 小时"),
     ("hour", "at_least"): N_("店铺时间 %(n)s 点以后"),
     ("hour", "below"): N_("店铺时间 %(n)s 点以前"),
+    ("payout_account_age", "at_least"): N_("收款账户添加已满 %(n)s 小时"),
+    ("payout_account_age", "below"): N_("收款账户添加不满 %(n)s 小时"),
     ("watched", "at_least"): N_("买家在观察名单上"),
     ("watched", "below"): N_("买家不在观察名单上"),
     ("wrong_codes_everywhere", "at_least"): N_("全店近期输错兑换码至少 %(n)s 次"),
@@ -100,15 +148,20 @@ FACT_TITLES = {
     "quantity": N_("件数"),
     "account_age": N_("首次付款或注册至今"),
     "hour": N_("店铺时间"),
+    "payout_account_age": N_("收款账户添加至今"),
     "watched": N_("在观察名单上"),
     "wrong_codes_everywhere": N_("全店近期输错兑换码"),
 }
 DEEDS = {
     Action.ALLOW: N_("只计风险分"),
+    Action.NOTIFY: N_("通知店主"),
+    Action.HOLD_COMMISSION: N_("暂扣佣金 %(duration)s"),
     Action.CAPTCHA: N_("先完成验证"),
     Action.LIMIT: N_("限购 %(duration)s"),
-    Action.HOLD: N_("先审核再发货"),
+    Action.DELAY: N_("%(duration)s 后再发货"),
+    Action.HOLD: N_("先审核"),
     Action.BLOCK: N_("禁止 %(duration)s"),
+    Action.FREEZE: N_("冻结 %(duration)s"),
 }
 SUBJECTS = {
     Subject.ADDRESS: N_("IP 地址或网段"),
@@ -259,7 +312,7 @@ def fact_words(name: str, value: int | None) -> str:
         return str(_("未知"))
     if name == "amount":
         return amount_words(value)
-    if name == "account_age":
+    if name in ("account_age", "payout_account_age"):
         return duration(value * 60) if value else str(_("不到 1 小时"))
     if name == "hour":
         return f"{value}:00–{value}:59"

@@ -28,14 +28,14 @@ from app.domain.catalog import service as catalog
 from app.domain.catalog.models import AccountFormat, Product, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.orders import queries, refunding, screening, service
+from app.domain.orders import queries, refunding, service
 from app.domain.recharges import reconciling
 from app.domain.recharges import service as recharges
 from app.domain.recharges.models import Recharge, StatementRow
 from app.domain.redemptions import links as redeem_links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
-from app.domain.risk import cases, events, lists, pack
+from app.domain.risk import cases, events, lists, pack, stopping
 from app.domain.risk import engine as risk
 from app.domain.risk.models import EventKind, ListKind, Restriction, Rule, RuleMode, Subject
 from app.domain.vault import alarms, exporting
@@ -210,7 +210,7 @@ def risk_at_work(product: Product) -> dict[str, Any]:
     assert placed.payment is not None
     factories.settle(placed.payment)
     transaction(lambda: crowd(CROWDED))
-    with suppress(screening.Stopped):
+    with suppress(stopping.Stopped):
         shopping.order(product, ip=CROWDED)
     banned = lists.parse(Subject.ADDRESS, "192.0.2.0/24")
     entry = transaction(lambda: lists.add(ListKind.BLOCK, banned, "扫号的网段", 30))

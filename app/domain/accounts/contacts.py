@@ -53,6 +53,11 @@ class Contact:
         return keys.index("contact", self.value)
 
     @property
+    def domain(self) -> str:
+        """Of an e-mail address what stands behind the @; of a phone number nothing."""
+        return self.value.rpartition("@")[2] if self.kind == ContactKind.EMAIL else ""
+
+    @property
     def masked(self) -> str:
         """Enough to recognise one's own, too little to use another's: 138****1234, z***@qq.com."""
         if self.kind == ContactKind.EMAIL:

@@ -32,6 +32,7 @@ from app.domain.channels.terms import PlanTerms
 from app.domain.ledger import service as ledger
 from app.domain.orders import queries as orders
 from app.domain.orders.models import Order, OrderLine
+from app.domain.risk import decisions
 
 # Earned and booked, and not to be had yet.
 WAITING = (CommissionState.HOLDING, CommissionState.ON_HOLD)
@@ -41,6 +42,7 @@ GOING_OUT = (CommissionState.SETTLING, CommissionState.PAID)
 ENDED = (CommissionState.REVERSED, CommissionState.CLAWED_BACK)
 # Why the shop itself put one on hold.
 SUSPENDED = "suspended"
+DOUBTED = "doubted"
 
 
 @dataclass(frozen=True)
@@ -295,8 +297,17 @@ def _earn(sale: _Sale, one: Commission, delivered_at: datetime) -> None:
     distributor = sale.distributors[one.distributor_id]
     one.earned_at = delivered_at
     one.eligible_at = delivered_at + timedelta(days=sale.shop.commission_holding_days)
+    held_until = decisions.commission_held_until(one.order_id)
     if distributor.state != DistributorState.ACTIVE:
         move(one, CommissionState.ON_HOLD, SUSPENDED)
+    elif held_until is not None and held_until > clock.now():
+        move(one, CommissionState.ON_HOLD, DOUBTED)
+        later(
+            "app.domain.channels.jobs.end_commission_hold",
+            one.id,
+            key=f"commission:doubted:{one.id}",
+            at=held_until,
+        )
     elif _is_ripe(one):
         one.payable_at = clock.now()
         move(one, CommissionState.PAYABLE)

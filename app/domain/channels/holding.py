@@ -8,13 +8,14 @@ from app.core import audit, clock
 from app.core.db import session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.states import StateChange, move
-from app.domain.channels.commission import account_of, move_money
+from app.domain.channels.commission import DOUBTED, account_of, move_money
 from app.domain.channels.models import Commission, CommissionState, Distributor
 from app.domain.orders import queries as orders
 from app.domain.orders.models import Order
 
 HOLDABLE = (CommissionState.HOLDING, CommissionState.PAYABLE)
 REASON_LENGTH = 200
+DOUBT_ENDED = "doubt ended"
 
 
 def hold(commission_id: int, reason: str) -> None:
@@ -28,6 +29,21 @@ def hold(commission_id: int, reason: str) -> None:
 def release(commission_id: int, reason: str) -> None:
     """Let it go: to be withdrawn at once, or when its holding period is over. Audited."""
     _change(commission_id, "commission.release", reason, _release)
+
+
+def end_doubt(commission_id: int) -> None:
+    """The time is over for which risk kept it back: let it go, if nobody has done that already."""
+    latest = session.scalar(
+        sa.select(StateChange.note)
+        .where(
+            StateChange.subject == Commission.__tablename__,
+            StateChange.subject_id == commission_id,
+        )
+        .order_by(StateChange.id.desc())
+        .limit(1)
+    )
+    if latest == DOUBTED:
+        _change(commission_id, "commission.release", DOUBT_ENDED, _release)
 
 
 def _hold(one: Commission) -> CommissionState:

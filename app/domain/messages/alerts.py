@@ -16,6 +16,7 @@ from app.domain.accounts.rules import PERMISSIONS
 from app.domain.catalog import preferences
 from app.domain.messages.rules import Words
 from app.domain.risk import cases
+from app.domain.risk.models import Decision
 from app.domain.vault.alarm_models import Alarm
 from app.domain.vault.export_models import CodeExport
 from app.providers import messages
@@ -31,6 +32,7 @@ class Event(StrEnum):
 
     ALARM = "alarm"
     CASES_OVERDUE = "cases_overdue"
+    RISK_RULE = "risk_rule"
     EXPORT_REQUESTED = "export_requested"
     EXPORT_APPROVED = "export_approved"
     EXPORT_REFUSED = "export_refused"
@@ -39,11 +41,15 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class News:
-    """One event, and the id of the alarm, export or case that it is about; of cases, how many."""
+    """One event, and the id of the alarm, export or case that it is about; of cases, how many.
+
+    `number` is that of a decision of risk.
+    """
 
     event: Event
     subject_id: int
     count: int = 1
+    number: str = ""
 
 
 # The words of it: the news, the reader's language, the shop's name.
@@ -76,6 +82,14 @@ def begin_overdue(case_id: int) -> Letters:
     found = cases.take_untold(case_id)
     news = News(Event.CASES_OVERDUE, case_id, len(found))
     return _letters(news, Person.role == Role.OWNER) if found else []
+
+
+def begin_rule(decision_id: int) -> Letters:
+    """Of a decision whose rules want the owners to hear of it. The job that asks is one an hour."""
+    decision = session.get_one(Decision, decision_id)
+    return _letters(
+        News(Event.RISK_RULE, decision.id, number=decision.uid), Person.role == Role.OWNER
+    )
 
 
 def begin_export(event: Event, export_id: int) -> Letters:

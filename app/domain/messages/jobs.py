@@ -69,6 +69,11 @@ def overdue_case(case_id: int) -> None:
     _tell_staff(partial(alerts.begin_overdue, case_id))
 
 
+def risk_rule(decision_id: int) -> None:
+    """Tell the owners that a rule was true which only wants them to know."""
+    _tell_staff(partial(alerts.begin_rule, decision_id))
+
+
 def export_requested(export_id: int) -> None:
     """Tell whoever may approve it."""
     _tell_staff(partial(alerts.begin_export, Event.EXPORT_REQUESTED, export_id))

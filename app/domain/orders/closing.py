@@ -5,7 +5,7 @@ from app.core.db import session
 from app.core.errors import N_, Conflict
 from app.core.outbox import later
 from app.core.states import move
-from app.domain.orders import queries
+from app.domain.orders import queries, screening
 from app.domain.orders.models import Order, OrderState, Payment, PaymentState
 from app.domain.vault import service as vault
 
@@ -44,6 +44,7 @@ def closed_at_channel(payment_id: int) -> None:
     if order.state == OrderState.CLOSING and queries.open_payment(order.id) is None:
         vault.release([line.id for line in queries.lines_of(order.id)])
         move(order, OrderState(order.closes_as))
+        screening.closed_unpaid(order)
 
 
 def is_overdue(order: Order) -> bool:

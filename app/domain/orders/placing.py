@@ -117,7 +117,7 @@ def place(purchase: Purchase, terms: Terms) -> Placed:
 
 
 def _ask_risk(purchase: Purchase, priced: Quote) -> Decided | None:
-    """What risk says to this purchase, when it is asked; raises screening.Stopped."""
+    """What risk says to this purchase, when it is asked; raises Stopped."""
     if purchase.browser is None:
         return None
     return screening.checkout(
@@ -126,8 +126,12 @@ def _ask_risk(purchase: Purchase, priced: Quote) -> Decided | None:
         person_id=purchase.person_id,
         ip=purchase.ip,
         network=purchase.network,
-        amount=priced.total,
-        quantity=purchase.quantity,
+        wanted=screening.Wanted(
+            priced.total,
+            purchase.quantity,
+            purchase.product_id,
+            purchase.account.value if purchase.account else "",
+        ),
     )
 
 

@@ -4,22 +4,20 @@
 stopped. `paid` can stop nothing any more: it lets the order go on, or holds it for a person.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from math import ceil
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from app.core import clock
 from app.core.db import session
-from app.core.errors import N_, Refusal
+from app.core.errors import N_
 from app.core.states import move
-from app.domain.accounts.contacts import Contact, ContactKind
+from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
 from app.domain.orders.models import Order, OrderState, Payment
-from app.domain.risk import cases, engine, events
+from app.domain.risk import cases, engine, events, stopping
 from app.domain.risk.engine import Decided, Situation
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key
 from app.domain.risk.proofs import Proof
@@ -35,18 +33,26 @@ class Browser:
     proof: Proof | None = None
 
 
-class Stopped(Refusal):
-    """Risk says no, or not yet. Whoever shows it keeps `decided`, in a unit of its own."""
+SENTENCES = {
+    Action.CAPTCHA: N_("下单有点频繁，请先完成下面的验证"),
+    Action.LIMIT: N_(
+        "下单太频繁。%(minutes)s 分钟内，每 10 分钟只能下 1 单、每单 1 件，已付款的不受影响"
+    ),
+    Action.BLOCK: N_(
+        "暂时不能下单，请 %(minutes)s 分钟后再试。如果弄错了，请把编号 %(number)s 告诉店主"
+    ),
+}
+NOT_AT_ALL = N_("这个订单不能提交。如果弄错了，请把编号 %(number)s 告诉店主")
 
-    def __init__(
-        self, message: str, decided: Decided, *, field: str = "", **params: object
-    ) -> None:
-        super().__init__(message, field=field, **params)
-        self.decided = decided
 
+@dataclass(frozen=True)
+class Wanted:
+    """What an order would be for: minor units, pieces; `account` where a recharge goes."""
 
-class CaptchaNeeded(Stopped):
-    """It goes on as soon as a captcha is solved."""
+    amount: int
+    quantity: int
+    product_id: int
+    account: str = field(default="", repr=False)
 
 
 def checkout(
@@ -56,8 +62,7 @@ def checkout(
     person_id: int | None,
     ip: str,
     network: str,
-    amount: int,
-    quantity: int,
+    wanted: Wanted,
 ) -> Decided:
     """Ask before an order is made; raises Stopped. `placed` says that it was made."""
     known = {
@@ -65,25 +70,27 @@ def checkout(
         Key.DEVICE: browser.device,
         Key.CONTACT: contact.index.hex(),
         Key.ACCOUNT: str(person_id or ""),
+        Key.PRODUCT: str(wanted.product_id),
+        Key.RECHARGE_ACCOUNT: wanted.account,
     }
     decided = engine.decide(
         Situation(
             Checkpoint.CHECKOUT,
             events.hashed(known),
             facts={
-                "amount": lambda: amount,
-                "quantity": lambda: quantity,
+                "amount": lambda: wanted.amount,
+                "quantity": lambda: wanted.quantity,
                 "hour": _hour,
                 "account_age": lambda: _age(contact.index, person_id, None),
             },
             address=ip,
-            email_domain=_domain(contact),
+            email_domain=contact.domain,
             proof=browser.proof,
             browser=browser.device,
         )
     )
     if not decided.lets_go:
-        raise _stopped(decided)
+        raise stopping.refusal(decided, SENTENCES, NOT_AT_ALL)
     return decided
 
 
@@ -126,41 +133,16 @@ def holds(order: Order, payment: Payment) -> bool:
     )
     engine.keep(decided)
     events.record(EventKind.PAID, whose, order_id=order.id, amount=payment.received)
-    if decided.action != Action.HOLD:
+    if decided.action not in (Action.DELAY, Action.HOLD):
         return False
     move(order, OrderState.HELD)
-    cases.open_case(order.id, decided.row)
+    cases.open_case(order.id, decided)
     return True
 
 
-def _stopped(decided: Decided) -> Stopped:
-    if decided.action == Action.CAPTCHA:
-        return CaptchaNeeded(N_("下单有点频繁，请先完成下面的验证"), decided, field="captcha")
-    minutes = _minutes_until(decided.until)
-    if decided.action == Action.LIMIT:
-        return Stopped(
-            N_(
-                "下单太频繁。%(minutes)s 分钟内，每 10 分钟只能下 1 单、每单 1 件，已付款的不受影响"
-            ),
-            decided,
-            minutes=minutes,
-        )
-    if decided.until is not None:
-        return Stopped(
-            N_("暂时不能下单，请 %(minutes)s 分钟后再试。如果弄错了，请把编号 %(number)s 告诉店主"),
-            decided,
-            minutes=minutes,
-            number=decided.row.uid,
-        )
-    return Stopped(
-        N_("这个订单不能提交。如果弄错了，请把编号 %(number)s 告诉店主"),
-        decided,
-        number=decided.row.uid,
-    )
-
-
-def _minutes_until(until: datetime | None) -> int:
-    return max(ceil((until - clock.now()).total_seconds() / 60), 1) if until else 1
+def closed_unpaid(order: Order) -> None:
+    """It ended without its money: count it, for whoever never pays."""
+    events.record(EventKind.UNPAID_CLOSED, events.keys_of_order(order.id), order_id=order.id)
 
 
 def _hour() -> int:
@@ -181,7 +163,3 @@ def _age(contact_index: bytes, person_id: int | None, before: int | None) -> int
         known.append(session.get_one(Person, person_id).created_at)
     since = min((at for at in known if at is not None), default=clock.now())
     return max(int((clock.now() - since).total_seconds()) // HOUR, 0)
-
-
-def _domain(contact: Contact) -> str:
-    return contact.value.rpartition("@")[2] if contact.kind == ContactKind.EMAIL else ""

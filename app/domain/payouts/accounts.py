@@ -9,21 +9,22 @@ from app.core.crypto import Secret
 from app.core.db import session
 from app.core.errors import N_, Conflict, Refusal
 from app.core.states import move
-from app.domain.payouts import queries
+from app.domain.payouts import queries, screening
 from app.domain.payouts.models import AccountState, PayoutAccount
 from app.domain.payouts.rules import COOLING, AccountFields, mask_account, mask_holder, read
+from app.domain.risk.visits import Visit
 
 # Enough for everybody; a longer list would be somebody's tries.
 MOST_ACTIVE = 5
 
 
-def add(distributor_id: int, typed: AccountFields) -> PayoutAccount:
+def add(distributor_id: int, typed: AccountFields, visit: Visit | None = None) -> PayoutAccount:
     """A new account, usable after the cooling time; raises Refusal. Her first is the default.
 
-    The caller has made sure who she is.
+    The caller has made sure who she is. Risk is asked about whoever comes by a page.
     """
     fields = read(typed)
-    queries.lock_distributor(distributor_id)
+    holder = queries.lock_distributor(distributor_id)
     active = queries.active_accounts(distributor_id)
     index = keys.index("payout_account", f"{fields.kind}:{fields.account}")
     if any(one.account_index == index for one in active):
@@ -32,6 +33,8 @@ def add(distributor_id: int, typed: AccountFields) -> PayoutAccount:
         raise Refusal(
             N_("最多保留 %(most)s 个收款账户，请先停用一个"), field="account", most=MOST_ACTIVE
         )
+    if visit is not None:
+        screening.payout_account(visit, holder, index)
     now, uid = clock.now(), secrets.token_hex(8)
     account = PayoutAccount(
         uid=uid,

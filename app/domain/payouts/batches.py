@@ -11,7 +11,7 @@ from app.core.db import session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import later
 from app.core.states import move
-from app.domain.payouts import paying, queries, tax
+from app.domain.payouts import paying, queries, screening, tax
 from app.domain.payouts.models import (
     AccountState,
     PayoutAccount,
@@ -69,7 +69,8 @@ def gather(method: str) -> PayoutBatch:
 
 
 def _is_free(withdrawal: Withdrawal) -> bool:
-    return withdrawal.state == WithdrawalState.APPROVED and withdrawal.batch_id is None
+    is_free = withdrawal.state == WithdrawalState.APPROVED and withdrawal.batch_id is None
+    return is_free and not screening.is_frozen(withdrawal.distributor)
 
 
 def submit(batch_id: int) -> Submitted:

@@ -163,6 +163,8 @@ class Withdrawal(db.Model):
     # Who looked first where a second pair of eyes is needed, and who approved.
     checked_by: Mapped[str] = mapped_column(default="")
     approved_by: Mapped[str] = mapped_column(default="")
+    # Why risk wants two people to look: the number of its decision.
+    risk_decision: Mapped[str] = mapped_column(default="")
     # The provider it went out by; which submission it is; the channel's number and words.
     method: Mapped[str] = mapped_column(default="")
     tries: Mapped[int] = mapped_column(default=0)

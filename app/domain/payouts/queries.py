@@ -169,6 +169,7 @@ def reasons_to_check(withdrawal: Withdrawal) -> list[str]:
             check_above=preferences.get().payout_check_above,
             is_first=session.scalar(paid.limit(1)) is None,
             account_age=clock.now() - withdrawal.account.created_at,
+            is_doubtful=bool(withdrawal.risk_decision),
         )
     )
 

@@ -100,6 +100,7 @@ class Standing:
     check_above: int
     is_first: bool
     account_age: timedelta
+    is_doubtful: bool = False
 
 
 # Why a second member of staff has to look, in the words of the page.
@@ -107,6 +108,7 @@ CHECKS = {
     "amount": N_("金额超过复核线"),
     "first": N_("第一次提现"),
     "account": N_("收款账户是 72 小时内新加的"),
+    "risk": N_("风控要求复核"),
 }
 
 
@@ -116,6 +118,7 @@ def checks(standing: Standing) -> list[str]:
         "amount": standing.gross > standing.check_above,
         "first": standing.is_first,
         "account": standing.account_age < ACCOUNT_IS_NEW,
+        "risk": standing.is_doubtful,
     }
     return [name for name, holds in found.items() if holds]
 

@@ -16,8 +16,10 @@ from app.core.states import move
 from app.domain.catalog import preferences
 from app.domain.channels.models import DistributorState
 from app.domain.ledger import service as ledger
-from app.domain.payouts import claims, queries, tax
+from app.domain.payouts import claims, queries, screening, tax
 from app.domain.payouts.models import AccountState, PayoutAccount, Withdrawal, WithdrawalState
+from app.domain.risk.models import Action
+from app.domain.risk.visits import Visit
 from app.providers import payouts
 
 REASON_LEAST = 2
@@ -32,10 +34,10 @@ class Wish:
     key: str
 
 
-def request(distributor_id: int, wish: Wish) -> Withdrawal:
+def request(distributor_id: int, wish: Wish, visit: Visit | None = None) -> Withdrawal:
     """Take it out of her balance and put it before staff; raises Refusal, Conflict, NotFound.
 
-    The same form sent again gives the same withdrawal.
+    The same form sent again gives the same withdrawal. Risk is asked about whoever comes by a page.
     """
     holder = queries.lock_distributor(distributor_id)
     key = ids.hash_token(f"{distributor_id}:{wish.key}")
@@ -46,6 +48,8 @@ def request(distributor_id: int, wish: Wish) -> Withdrawal:
         raise Conflict(N_("你的分销资格目前不能提现，请联系店家"))
     account = _account(distributor_id, wish.account_uid)
     _check_amount(distributor_id, wish.gross, queries.payable(holder.uid))
+    decided = screening.withdraw(visit, holder, account, wish.gross) if visit else None
+    is_doubtful = decided is not None and decided.action == Action.HOLD
     now, fee = clock.now(), preferences.get().payout_fee
     withdrawal = Withdrawal(
         number=ids.number(now, 13),
@@ -56,6 +60,7 @@ def request(distributor_id: int, wish: Wish) -> Withdrawal:
         fee=fee,
         net=wish.gross - fee,
         tax_trace=[],
+        risk_decision=decided.row.uid if decided and is_doubtful else "",
         requested_at=now,
     )
     session.add(withdrawal)
@@ -129,6 +134,8 @@ def approve(withdrawal_id: int) -> bool:
         raise Conflict(N_("这笔提现已经审核过了"))
     if me == f"person:{withdrawal.distributor.person_id}":
         raise Conflict(N_("自己的提现要由同事审核"))
+    if screening.is_frozen(withdrawal.distributor):
+        raise Conflict(N_("这位分销商已被冻结，请先在风控的限制列表里解除，或者拒绝这笔提现"))
     if needs_two and withdrawal.checked_by == me:
         raise Conflict(N_("你已经审核过这笔提现，请另一位同事复核"))
     if needs_two and not withdrawal.checked_by:

@@ -11,7 +11,7 @@ from app.core import clock
 from app.core.db import transaction
 from app.core.errors import N_, Refusal
 from app.domain.accounts import throttling
-from app.domain.redemptions import service
+from app.domain.redemptions import queries, service
 from app.domain.redemptions.answers import Unusable
 from app.domain.risk import engine, events
 from app.domain.risk.engine import Decided, Situation
@@ -52,7 +52,7 @@ def read(text: str, guesser: Guesser) -> int:
     Opens its own units: a try is counted before it is judged, so that a hundred at once count.
     """
     guards = throttling.of_redeeming(guesser.network, guesser.device, guesser.person_id)
-    decided, wrong = transaction(lambda: _ask(guesser, guards))
+    decided, wrong = transaction(lambda: _ask(text, guesser, guards))
     if not decided.lets_go:
         raise _stopped(decided)
     try:
@@ -73,12 +73,17 @@ def watch(text: str, touch: Touch) -> None:
     transaction(lambda: alarms.notice_typed(text, touch))
 
 
-def _ask(guesser: Guesser, guards: list[throttling.Guard]) -> tuple[Decided, int | None]:
+def _ask(text: str, guesser: Guesser, guards: list[throttling.Guard]) -> tuple[Decided, int | None]:
     """What risk says, and the wrong code that this try is counted as until it proves right."""
     throttling.take(guards)
     from_address = events.from_address(guesser.address, guesser.network) if guesser.address else {}
     whose = events.hashed(
-        {**from_address, Key.DEVICE: guesser.device, Key.ACCOUNT: str(guesser.person_id or "")}
+        {
+            **from_address,
+            Key.DEVICE: guesser.device,
+            Key.ACCOUNT: str(guesser.person_id or ""),
+            Key.CODE: queries.frozen_as(text),
+        }
     )
     decided = engine.decide(
         Situation(
@@ -95,6 +100,7 @@ def _ask(guesser: Guesser, guards: list[throttling.Guard]) -> tuple[Decided, int
     if not decided.lets_go or decided.row.trials:
         engine.keep(decided)
     if decided.lets_go:
+        events.record(EventKind.TYPED, whose)
         return decided, events.record(EventKind.WRONG_CODE, whose)
     # Nothing was looked for, so nothing was guessed.
     throttling.succeeded(guards)
@@ -110,7 +116,7 @@ def _take_back(guards: list[throttling.Guard], wrong: int | None) -> None:
 def _stopped(decided: Decided) -> Refusal:
     if decided.action == Action.CAPTCHA:
         return CaptchaNeeded(N_("请先完成下面的验证，再继续兑换"), field="captcha")
-    if decided.until is None:
+    if decided.until is None or decided.action == Action.FREEZE:
         return Locked(
             N_("暂时不能兑换。如果弄错了，请把编号 %(number)s 告诉店主"), number=decided.row.uid
         )

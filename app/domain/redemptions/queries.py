@@ -12,6 +12,8 @@ from app.domain.orders import queries as orders
 from app.domain.orders.models import Order, OrderLine
 from app.domain.redemptions.models import Redemption, RedemptionState, RollBack
 from app.domain.redemptions.validity import History, Policy
+from app.domain.risk import events, restrictions
+from app.domain.risk.models import Key
 from app.domain.vault.models import Batch, Code
 from app.domain.vault.rules import normalise
 
@@ -59,6 +61,17 @@ def code_id_of(text: str) -> int | None:
         for spelling in spellings
     ]
     return next((code_id for code_id in found if code_id is not None), None)
+
+
+def frozen_as(text: str) -> str:
+    """What risk knows a typed code by, whether it is one or not: `lookup`, in hex."""
+    return keys.index("code", normalise(text, case_sensitive=False)).hex()
+
+
+def is_frozen(code: Code) -> bool:
+    """Whether risk, or a person, has frozen it for a time."""
+    whose = events.hashed({Key.CODE: code.lookup.hex()})
+    return restrictions.is_frozen(Key.CODE, whose[Key.CODE])
 
 
 def find(code_id: int, *, lock: bool = False) -> Found | None:

@@ -198,6 +198,8 @@ def _why_not(found: Found, judgement: Judgement) -> Answer | None:
         return answers.VOID
     if found.code.state == CodeState.FROZEN or found.batch.state == BatchState.FROZEN:
         return answers.FROZEN
+    if queries.is_frozen(found.code):
+        return answers.FROZEN
     pending = next((use for use in found.uses if use.state == RedemptionState.PENDING), None)
     if pending is not None:
         return answers.recharging(pending.at, pending.account_masked)

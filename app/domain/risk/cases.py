@@ -11,7 +11,8 @@ from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import call_off, later
 from app.core.states import move
 from app.domain.risk import lists
-from app.domain.risk.models import Case, CaseState, Decision, Key, Label, ListKind
+from app.domain.risk.engine import Decided
+from app.domain.risk.models import Action, Case, CaseState, Decision, Key, Label, ListKind
 
 # Within this somebody has looked: a buyer who has paid waits for it (field-notes §4).
 LOOKED_AT_WITHIN = timedelta(minutes=30)
@@ -23,21 +24,38 @@ OPEN = (CaseState.OPEN, CaseState.IN_REVIEW)
 LISTED_WITH_A_CASE = (Key.CONTACT, Key.DEVICE, Key.ACCOUNT, Key.PAYER)
 
 
-def open_case(order_id: int, decision: Decision) -> Case:
-    """Ask for a person. Within the unit that holds the order."""
+def open_case(order_id: int, decided: Decided) -> Case:
+    """Ask for a person; one that is only delayed goes on by itself when nobody has looked by then.
+    Within the unit that holds the order."""
     require_transaction()
     now = clock.now()
+    release_at = decided.until if decided.action == Action.DELAY else None
     case = Case(
         uid=ids.number(now, 7),
         order_id=order_id,
-        decision_id=decision.id,
+        decision_id=decided.row.id,
         opened_at=now,
-        due_at=now + LOOKED_AT_WITHIN,
+        due_at=release_at or now + LOOKED_AT_WITHIN,
+        release_at=release_at,
     )
     session.add(case)
     session.flush()
-    later("app.domain.messages.jobs.overdue_case", case.id, key=_due_key(case), at=case.due_at)
+    if release_at is not None:
+        later("app.domain.risk.jobs.release", case.id, key=_release_key(case), at=release_at)
+    else:
+        later("app.domain.messages.jobs.overdue_case", case.id, key=_due_key(case), at=case.due_at)
     return case
+
+
+def release(case_id: int) -> None:
+    """Its time is over: let its order go, unless somebody has looked at it or is about to."""
+    case = session.get_one(Case, case_id, with_for_update=True, populate_existing=True)
+    if case.state != CaseState.OPEN or case.release_at is None:
+        return
+    case.closed_at = clock.now()
+    case.closed_by = actor()
+    move(case, CaseState.RELEASED)
+    later("app.domain.orders.jobs.release", case.order_id, key=f"release:{case.order_id}")
 
 
 def take(uid: str) -> None:
@@ -118,6 +136,10 @@ def _due_key(case: Case) -> str:
     return f"case-due:{case.id}"
 
 
+def _release_key(case: Case) -> str:
+    return f"case-release:{case.id}"
+
+
 def _lock_open(uid: str) -> Case:
     require_transaction()
     case = session.scalar(
@@ -143,6 +165,7 @@ def _close(uid: str, to: CaseState, label: Label, note: str) -> Case:
     case.closed_by = actor()
     move(case, to)
     call_off(_due_key(case))
+    call_off(_release_key(case))
     audit.record(f"risk.{to.value}", "orders", case.order_id, reason=case.note, label=label.value)
     return case
 

@@ -47,6 +47,12 @@ def of_order(order_id: int) -> list[Decision]:
     )
 
 
+def commission_held_until(order_id: int) -> datetime | None:
+    """Until when what an order earns its distributors is kept back; None when it is not."""
+    wanted = sa.select(sa.func.max(Decision.commission_held_until))
+    return session.scalar(wanted.where(Decision.order_id == order_id))
+
+
 def restrictions_by(decision: Decision) -> list[Restriction]:
     """What it put on somebody."""
     wanted = sa.select(Restriction).where(Restriction.decision_uid == decision.uid)

@@ -6,7 +6,7 @@ stops the unit, in one of its own (`keep`).
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,14 +15,25 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.core import clock, ids
+from app.core import clock, db, ids
 from app.core.db import after_commit, require_transaction, savepoint, session
-from app.domain.risk import conditions, counters, lists, proofs, restrictions
+from app.core.outbox import later
+from app.domain.risk import conditions, counters, lists, proofs, reading, restrictions
 from app.domain.risk.conditions import Compared, Condition, Known, Question
 from app.domain.risk.models import Action, Checkpoint, Decision, Key, Rule, RuleMode
 from app.domain.risk.proofs import Proof
 from app.domain.risk.restrictions import Standing
-from app.domain.risk.rules import LASTING, SEVERITY, Trial, combine, is_chosen
+from app.domain.risk.rules import (
+    BESIDES,
+    HARD,
+    LETS_GO,
+    RESTRICTING,
+    SEVERITY,
+    Trial,
+    as_far_as_possible,
+    combine,
+    is_chosen,
+)
 
 log = structlog.get_logger()
 
@@ -35,12 +46,22 @@ FAILURE_MODES: dict[Checkpoint, int | None] = {
     Checkpoint.CHECKOUT: FAIL_OPEN,
     Checkpoint.REDEEM: FAIL_OPEN,
     Checkpoint.PAID: 50_000,
+    Checkpoint.REGISTER: FAIL_OPEN,
+    Checkpoint.SIGN_IN: FAIL_OPEN,
+    Checkpoint.REVEAL: FAIL_OPEN,
+    # A person looks at every withdrawal; a second one does when it is not known what to think.
+    Checkpoint.WITHDRAW: 0,
+    Checkpoint.PAYOUT_ACCOUNT: FAIL_OPEN,
 }
 
 # By which of the keys somebody is rolled out to: the steadiest that there is.
 STEADY = (Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.NETWORK, Key.IP)
 
 Fact = Callable[[], int | None]
+
+_DECISIONS = db.table_of(Decision)
+# On the way of every order, so built once.
+_KEEP = sa.insert(_DECISIONS).returning(_DECISIONS.c.id)
 
 
 @dataclass(frozen=True)
@@ -66,17 +87,22 @@ class Situation:
 
 @dataclass(frozen=True)
 class Decided:
-    """The answer: what is to be done now, until when, and the row that says why."""
+    """The answer: what is to be done now, until when, and the row that says why.
+
+    The row belongs to no session; `keep` gives it its id. `telling` are the rules that the owners
+    want to hear of.
+    """
 
     action: Action
     row: Decision
     until: datetime | None = None
     new: tuple[restrictions.New, ...] = ()
     listed: lists.Listed = field(default_factory=lists.Listed)
+    telling: tuple[str, ...] = ()
 
     @property
     def lets_go(self) -> bool:
-        return self.action in (Action.ALLOW, Action.HOLD)
+        return self.action in LETS_GO
 
 
 @dataclass(frozen=True)
@@ -130,8 +156,13 @@ def _decide(situation: Situation) -> Decided:
     counters.serialise(situation.whose)
     now = clock.now()
     live = [rule for rule in _live_rules(situation.checkpoint) if _looks(rule, situation, now)]
-    listed = lists.look_up(situation.whose, situation.address, situation.email_domain, now)
-    known = _known(live, situation, listed, now)
+    wanted = _wanted(live)
+    listed_as = lists.hashes_around(situation.whose, situation.address, situation.email_domain)
+    asked = [subject for subject in wanted if isinstance(subject, Question)]
+    found = reading.read(situation.checkpoint, situation.whose, listed_as, asked, now)
+    listed = lists.say(found.entries)
+    known: dict[str | Question, int | None] = dict(found.counts.items())
+    known |= _facts(wanted, situation, listed)
     judged = [_judge(rule, known) for rule in live]
     outcome = combine(
         situation.checkpoint,
@@ -140,13 +171,15 @@ def _decide(situation: Situation) -> Decided:
         blocked=listed.blocked,
     )
     failed_as = _failure_mode(situation) if _has_unjudged(judged) else None
-    standing = restrictions.standing(
-        situation.checkpoint, situation.whose, known.get("quantity"), now
-    )
-    new = tuple(_new_restrictions(live, judged, outcome.action, situation, now))
+    standing = restrictions.standing(found.held, known.get("quantity"), now)
+    done = [rule for rule in live if rule.slug in outcome.done]
+    new = tuple(_new_restrictions(done, situation, now))
     action, until = _strongest(outcome.action, standing, new, is_trusted=listed.trusted)
-    if failed_as is not None and action == Action.ALLOW:
+    if action == Action.DELAY:
+        until = _end_of(done, Action.DELAY, now)
+    if failed_as is not None and action in (Action.ALLOW, *BESIDES):
         action = failed_as
+    action = as_far_as_possible(situation.checkpoint, action)
     proved = action == Action.CAPTCHA and _proves(situation)
     row = _row(
         situation,
@@ -154,21 +187,30 @@ def _decide(situation: Situation) -> Decided:
         score=outcome.score,
         trusted=listed.trusted,
         failed_as=failed_as.value if failed_as else "",
+        commission_held_until=_end_of(done, Action.HOLD_COMMISSION, now),
         inputs=_inputs(known, proved=proved, standing=standing, listed=listed),
         trials=[
             _as_json(rule, trial, seen) for rule, (trial, seen) in zip(live, judged, strict=True)
         ],
     )
-    return Decided(row.action, row, until, new, listed)
+    telling = tuple(rule.slug for rule in done if rule.action == Action.NOTIFY)
+    return Decided(row.action, row, until, new, listed, telling)
 
 
 def keep(decided: Decided) -> None:
     """Write the answer down, with what follows from it. In a unit of its own when it says no."""
     require_transaction()
-    session.add(decided.row)
-    restrictions.put(decided.new, decided.row.uid)
+    row = decided.row
+    values = {column.name: getattr(row, column.name) for column in _DECISIONS.columns}
+    del values["id"]
+    row.id = int(db.execute(_KEEP, values).scalar_one())
+    restrictions.put(decided.new, row.uid)
     lists.count_hits(decided.listed.entry_ids)
-    session.flush()
+    if decided.telling:
+        # Of the same rules the owners hear once an hour: a hundred letters would be read by nobody.
+        hour = f"{row.at:%Y%m%d%H}"
+        key = f"risk-told:{'+'.join(decided.telling)}:{hour}"
+        later("app.domain.messages.jobs.risk_rule", row.id, key=key)
 
 
 def has_rules(checkpoint: Checkpoint) -> bool:
@@ -203,24 +245,25 @@ def _looks(rule: LiveRule, situation: Situation, now: datetime) -> bool:
     return not is_over and is_chosen(rule.slug, situation.whom, rule.rollout)
 
 
-def _known(
-    live: list[LiveRule], situation: Situation, listed: lists.Listed, now: datetime
-) -> Known:
-    """Every value that a rule wants to know, asked for once."""
-    wanted = [
+def _wanted(live: list[LiveRule]) -> list[str | Question]:
+    """Every fact and every count that a rule wants, once."""
+    subjects = [
         one.subject
         for rule in live
         if rule.condition is not None
         for one in conditions.comparisons(rule.condition)
     ]
-    asked = [subject for subject in dict.fromkeys(wanted) if isinstance(subject, Question)]
-    known: dict[str | Question, int | None] = {}
-    known.update(counters.count(asked, situation.whose, now).items())
+    return list(dict.fromkeys(subjects))
+
+
+def _facts(
+    wanted: list[str | Question], situation: Situation, listed: lists.Listed
+) -> dict[str | Question, int | None]:
+    """The facts that a rule wants, as far as they can be known here."""
     facts = dict(situation.facts) | {"watched": lambda: int(listed.watched)}
     # How many are wanted is told anyway: a limit that stands asks for it.
     names = {subject for subject in wanted if isinstance(subject, str)} | {"quantity"}
-    known |= {name: facts[name]() for name in sorted(names) if name in facts}
-    return known
+    return {name: facts[name]() for name in sorted(names) if name in facts}
 
 
 def _judge(rule: LiveRule, known: Known) -> tuple[Trial, list[Compared] | None]:
@@ -248,7 +291,14 @@ def _failure_mode(situation: Situation) -> Action:
 def _row(situation: Situation, action: Action, **values: Any) -> Decision:
     """The answer as it is kept; `values` are what it was made of."""
     now = clock.now()
-    made_of = {"score": 0, "trusted": False, "inputs": {}, "trials": []} | values
+    made_of = {
+        "score": 0,
+        "trusted": False,
+        "failed_as": "",
+        "commission_held_until": None,
+        "inputs": {},
+        "trials": [],
+    } | values
     return Decision(
         uid=ids.number(now, 7),
         checkpoint=situation.checkpoint,
@@ -261,36 +311,34 @@ def _row(situation: Situation, action: Action, **values: Any) -> Decision:
 
 
 def _new_restrictions(
-    live: list[LiveRule],
-    judged: list[tuple[Trial, list[Compared] | None]],
-    action: Action,
-    situation: Situation,
-    now: datetime,
-) -> list[restrictions.New]:
-    """What the rules that decided put on somebody, each with its end."""
-    return [
-        restrictions.New(
-            action,
-            situation.checkpoint,
-            rule.on_key,
-            situation.whose[rule.on_key],
-            now + timedelta(minutes=rule.minutes),
-            rule.slug,
-        )
-        for rule, (trial, _) in zip(live, judged, strict=True)
-        if trial.counts
-        and trial.action == action
-        and action in LASTING
-        and rule.on_key is not None
-        and rule.on_key in situation.whose
-    ]
+    done: list[LiveRule], situation: Situation, now: datetime
+) -> Iterator[restrictions.New]:
+    """What the rules put on somebody, or on what she acts on, each with its end."""
+    for rule in done:
+        if rule.action in RESTRICTING and rule.on_key is not None:
+            key_hash = situation.whose.get(rule.on_key)
+            if key_hash is not None:
+                yield restrictions.New(
+                    rule.action,
+                    None if rule.action == Action.FREEZE else situation.checkpoint,
+                    rule.on_key,
+                    key_hash,
+                    now + timedelta(minutes=rule.minutes),
+                    rule.slug,
+                )
+
+
+def _end_of(done: list[LiveRule], action: Action, now: datetime) -> datetime | None:
+    """When the longest of what those rules do is over; None when none of them does that."""
+    minutes = [rule.minutes for rule in done if rule.action == action]
+    return now + timedelta(minutes=max(minutes)) if minutes else None
 
 
 def _strongest(
     action: Action, standing: Standing, new: tuple[restrictions.New, ...], *, is_trusted: bool
 ) -> tuple[Action, datetime | None]:
     """What is asked for now or was put on somebody before, whichever is more; and until when."""
-    if standing.action == Action.BLOCK or (standing.action == Action.LIMIT and not is_trusted):
+    if standing.action in HARD or (standing.action == Action.LIMIT and not is_trusted):
         strongest = max(action, standing.action, key=SEVERITY.index)
         return strongest, max([standing.until, *(one.until for one in new)])
     return action, max((one.until for one in new), default=None)
@@ -309,6 +357,7 @@ def _inputs(
     facts: dict[str, Any] = {name: value for name, value in known.items() if isinstance(name, str)}
     facts["proved"] = proved
     facts["restricted_by"] = standing.rule_slug
+    facts["frozen"] = standing.action == Action.FREEZE
     facts["blocked"] = listed.blocked
     return facts
 

@@ -16,18 +16,32 @@ class Checkpoint(StrEnum):
     CHECKOUT = "checkout"
     PAID = "paid"
     REDEEM = "redeem"
+    REGISTER = "register"
+    SIGN_IN = "sign_in"
+    REVEAL = "reveal"
+    WITHDRAW = "withdraw"
+    PAYOUT_ACCOUNT = "payout_account"
 
 
 class EventKind(StrEnum):
-    """What happened, and is counted."""
+    """What happened, and is counted. `unpaid_closed`: an order that ended without its money;
+    `typed`: a code, whether it was one or not; `withdrawn`: asked for."""
 
     PLACED = "placed"
     PAID = "paid"
+    UNPAID_CLOSED = "unpaid_closed"
+    TYPED = "typed"
     WRONG_CODE = "wrong_code"
+    REGISTERED = "registered"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105  a kind of event
+    REVEALED = "revealed"
+    WITHDRAWN = "withdrawn"
+    PAYOUT_ACCOUNT_ADDED = "payout_account_added"
 
 
 class Key(StrEnum):
-    """What somebody is known by; `network` is what one person can hop within (client.network)."""
+    """What somebody, or what she acts on, is known by; `network` is what one person can hop within
+    (client.network), `code` one that was typed, `recharge_account` where a recharge goes."""
 
     IP = "ip"
     NETWORK = "network"
@@ -35,16 +49,25 @@ class Key(StrEnum):
     CONTACT = "contact"
     ACCOUNT = "account"
     PAYER = "payer"
+    PRODUCT = "product"
+    RECHARGE_ACCOUNT = "recharge_account"
+    CODE = "code"
+    DISTRIBUTOR = "distributor"
+    PAYOUT_ACCOUNT = "payout_account"
 
 
 class Action(StrEnum):
     """What is done, from the mildest to the most severe: the order is `rules.SEVERITY`."""
 
     ALLOW = "allow"
+    NOTIFY = "notify"
+    HOLD_COMMISSION = "hold_commission"
     CAPTCHA = "captcha"
     LIMIT = "limit"
+    DELAY = "delay"
     HOLD = "hold"
     BLOCK = "block"
+    FREEZE = "freeze"
 
 
 class RiskEvent(db.Model):
@@ -79,6 +102,11 @@ class RiskEvent(db.Model):
     contact: Mapped[bytes | None]
     account: Mapped[bytes | None]
     payer: Mapped[bytes | None]
+    product: Mapped[bytes | None]
+    recharge_account: Mapped[bytes | None]
+    code: Mapped[bytes | None]
+    distributor: Mapped[bytes | None]
+    payout_account: Mapped[bytes | None]
     order_id: Mapped[int | None]
     amount: Mapped[int] = mapped_column(default=0)
 
@@ -114,7 +142,7 @@ class Rule(db.Model):
     condition: Mapped[dict[str, Any]]
     action: Mapped[Action]
     score: Mapped[int] = mapped_column(default=0)
-    # For how long a limit or a block holds, and which key it is put on.
+    # For how long what it does holds, and which key it is put on.
     minutes: Mapped[int] = mapped_column(default=0)
     on_key: Mapped[Key | None]
     # Of how many in a hundred it is true at all: chosen by a stable hash.
@@ -208,29 +236,39 @@ class Decision(db.Model):
     # Not empty when the answer is that of the failure mode.
     failed_as: Mapped[str] = mapped_column(default="")
     order_id: Mapped[int | None]
+    # Until when what the order earns its distributors is kept back.
+    commission_held_until: Mapped[datetime | None]
     inputs: Mapped[dict[str, Any]]
     keys: Mapped[dict[str, Any]]
     trials: Mapped[list[Any]]
 
 
 class Restriction(db.Model):
-    """Something that somebody may not do for a time: it ends by itself, or is lifted before."""
+    """Something that somebody may not do for a time: it ends by itself, or is lifted before.
+
+    One without a checkpoint holds everywhere: who, or what, is frozen.
+    """
 
     __tablename__ = "risk_restrictions"
     __table_args__ = (
         sa.Index("ix_risk_restrictions_whose", "key_hash", "until"),
         sa.CheckConstraint("until > since", name="ends_after_it_began"),
+        sa.CheckConstraint(
+            "(action = 'freeze') = (checkpoint IS NULL)", name="frozen_is_everywhere"
+        ),
     )
 
     id: Mapped[db.PrimaryKey]
     action: Mapped[Action]
-    checkpoint: Mapped[Checkpoint]
+    checkpoint: Mapped[Checkpoint | None]
     key: Mapped[Key]
     key_hash: Mapped[bytes]
     since: Mapped[datetime]
     until: Mapped[datetime] = mapped_column(index=True)
+    # Empty when a person put it there, who says why in `reason`.
     rule_slug: Mapped[str]
     decision_uid: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="")
     lifted_at: Mapped[datetime | None]
     lifted_by: Mapped[str] = mapped_column(default="")
     lifted_because: Mapped[str] = mapped_column(default="")
@@ -241,6 +279,8 @@ class CaseState(StrEnum):
     IN_REVIEW = "in_review"
     APPROVED = "approved"
     REJECTED = "rejected"
+    # It was only to wait for a time, and nobody had looked when that was over.
+    RELEASED = "released"
 
 
 class Label(StrEnum):
@@ -263,10 +303,16 @@ class Case(db.Model):
     )
 
     MOVES: ClassVar = {
-        CaseState.OPEN: {CaseState.IN_REVIEW, CaseState.APPROVED, CaseState.REJECTED},
+        CaseState.OPEN: {
+            CaseState.IN_REVIEW,
+            CaseState.APPROVED,
+            CaseState.REJECTED,
+            CaseState.RELEASED,
+        },
         CaseState.IN_REVIEW: {CaseState.OPEN, CaseState.APPROVED, CaseState.REJECTED},
         CaseState.APPROVED: set(),
         CaseState.REJECTED: set(),
+        CaseState.RELEASED: set(),
     }
 
     id: Mapped[db.PrimaryKey]
@@ -279,6 +325,8 @@ class Case(db.Model):
     assignee: Mapped[str] = mapped_column(default="")
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
+    # When it goes on by itself, unless somebody looks at it; None: never.
+    release_at: Mapped[datetime | None]
     # When the owners were told that it is overdue; written before they are.
     told_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]

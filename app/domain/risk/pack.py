@@ -161,6 +161,105 @@ PACK = (
     ),
     # R20. Somebody who is watched is looked at.
     Preset("watched", Checkpoint.PAID, {"fact": "watched", "at_least": 1}, Action.HOLD),
+    # R2. Somebody sits on one thing: what is left of it is for whoever lets her machine work.
+    Preset(
+        "hoarding_product",
+        Checkpoint.CHECKOUT,
+        _count("unpaid", "placed", "product", 10, 50),
+        Action.CAPTCHA,
+    ),
+    # R1. Who has let five orders lapse within the hour does not want the sixth either.
+    Preset(
+        "never_pays",
+        Checkpoint.CHECKOUT,
+        _count("count", "unpaid_closed", "device", 60, 5),
+        Action.CAPTCHA,
+    ),
+    # R4. One code in many hands: it was published, or is being passed round.
+    Preset(
+        "code_in_many_hands",
+        Checkpoint.REDEEM,
+        _count("distinct", "typed", "code", DAY, 3, "device"),
+        Action.FREEZE,
+        minutes=DAY,
+        on_key=Key.CODE,
+    ),
+    # R7. A stolen means of payment is missed within minutes; a day-old account is not worth more.
+    Preset(
+        "new_account_delay",
+        Checkpoint.PAID,
+        {"all": [{"fact": "account_age", "below": 1}, {"fact": "amount", "at_least": 30_000}]},
+        Action.DELAY,
+        minutes=10,
+    ),
+    # R14. Three payers for one account within a day: it is being sold on, or filled with stolen
+    # money.
+    Preset(
+        "recharge_account_many_payers",
+        Checkpoint.PAID,
+        _count("distinct", "paid", "recharge_account", DAY, 3, "payer"),
+        Action.HOLD,
+    ),
+    # R13, R15. A seller's customers do not come by the dozen in ten minutes.
+    Preset(
+        "payer_buys_for_commission",
+        Checkpoint.PAID,
+        _count("count", "paid", "payer", DAY, 5),
+        Action.HOLD_COMMISSION,
+        minutes=7 * DAY,
+    ),
+    # One machine that makes accounts.
+    Preset(
+        "many_registrations",
+        Checkpoint.REGISTER,
+        {
+            "any": [
+                _count("count", "registered", "device", DAY, 3),
+                _count("count", "registered", "network", 60, 20),
+            ]
+        },
+        Action.CAPTCHA,
+    ),
+    # Beside the waiting that grows with each wrong password: who tries many accounts once each.
+    Preset(
+        "wrong_passwords_captcha",
+        Checkpoint.SIGN_IN,
+        {
+            "any": [
+                _count("count", "wrong_password", "device", 10, 5),
+                _count("count", "wrong_password", "contact", 10, 5),
+                _count("distinct", "wrong_password", "network", 60, 10, "contact"),
+            ]
+        },
+        Action.CAPTCHA,
+    ),
+    # R8. Nobody looks at her codes from four places within the hour.
+    Preset(
+        "reveals_from_everywhere",
+        Checkpoint.REVEAL,
+        _count("distinct", "revealed", "account", 60, 4, "network"),
+        Action.NOTIFY,
+    ),
+    # R9. Money goes where it has never gone: the first thing that somebody does who has got in.
+    Preset(
+        "new_payout_account",
+        Checkpoint.WITHDRAW,
+        {"fact": "payout_account_age", "below": 72},
+        Action.HOLD,
+    ),
+    # R10. Several sellers are paid to one account: they may be one person.
+    Preset(
+        "payout_account_shared",
+        Checkpoint.WITHDRAW,
+        _count("distinct", "withdrawn", "payout_account", 30 * DAY, 2, "distributor"),
+        Action.HOLD,
+    ),
+    Preset(
+        "many_payout_accounts",
+        Checkpoint.PAYOUT_ACCOUNT,
+        _count("count", "payout_account_added", "distributor", DAY, 3),
+        Action.NOTIFY,
+    ),
 )
 
 

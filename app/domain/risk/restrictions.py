@@ -1,8 +1,8 @@
 """What somebody may not do for a time. Each ends by itself, and staff can lift it before."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -20,12 +20,34 @@ LIMITED_QUANTITY = 1
 LIMITED_MINUTES = 10
 
 
+# Whom, and what, a person can freeze, and for how long.
+FREEZABLE = (
+    *(Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.PAYER, Key.RECHARGE_ACCOUNT, Key.CODE),
+    *(Key.DISTRIBUTOR, Key.PAYOUT_ACCOUNT),
+)
+DAYS = (1, 7, 30, 90, 365)
+REASON_LENGTH = 200
+
+_FROZEN = (
+    sa.select(Restriction)
+    .where(
+        Restriction.key == sa.bindparam("key"),
+        Restriction.key_hash == sa.bindparam("key_hash"),
+        Restriction.action == Action.FREEZE,
+        Restriction.until > sa.bindparam("now"),
+        Restriction.lifted_at.is_(None),
+    )
+    .order_by(Restriction.until.desc())
+    .limit(1)
+)
+
+
 @dataclass(frozen=True)
 class New:
     """A restriction that is to be put on somebody."""
 
     action: Action
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None
     key: Key
     key_hash: bytes
     until: datetime
@@ -41,25 +63,23 @@ class Standing:
     rule_slug: str = ""
 
 
-# Asked at every decision, so built once.
-_STANDING = sa.select(Restriction).where(
-    Restriction.key_hash.in_(sa.bindparam("hashes", expanding=True)),
-    Restriction.checkpoint == sa.bindparam("checkpoint"),
-    Restriction.until > sa.bindparam("now"),
-    Restriction.lifted_at.is_(None),
-)
+@dataclass(frozen=True)
+class Held:
+    """A restriction that holds now, on one of the keys that somebody brought."""
+
+    action: Action
+    until: datetime
+    rule_slug: str
+    key: Key
+    key_hash: bytes
 
 
-def standing(
-    checkpoint: Checkpoint, whose: Mapping[Key, bytes], quantity: int | None, now: datetime
-) -> Standing:
+def standing(held: Collection[Held], quantity: int | None, now: datetime) -> Standing:
     """The most severe restriction that stops this; a limit that still leaves room stops nothing."""
-    asked = {"hashes": list(whose.values()), "checkpoint": checkpoint, "now": now}
-    rows = session.scalars(_STANDING, asked).all()
-    stopping = [row for row in rows if _stops(row, quantity, now)]
+    stopping = [one for one in held if _stops(one, quantity, now)]
     if not stopping:
         return Standing(Action.ALLOW, now)
-    worst = max(stopping, key=lambda row: (SEVERITY.index(row.action), row.until))
+    worst = max(stopping, key=lambda one: (SEVERITY.index(one.action), one.until))
     return Standing(worst.action, worst.until, worst.rule_slug)
 
 
@@ -74,7 +94,7 @@ def put(new: Collection[New], decision_uid: str) -> None:
                 Restriction.key == one.key,
                 Restriction.key_hash == one.key_hash,
                 Restriction.action == one.action,
-                Restriction.checkpoint == one.checkpoint,
+                Restriction.checkpoint.is_not_distinct_from(one.checkpoint),
                 Restriction.rule_slug == one.rule_slug,
                 Restriction.until > now,
                 Restriction.lifted_at.is_(None),
@@ -96,6 +116,46 @@ def put(new: Collection[New], decision_uid: str) -> None:
                 decision_uid=decision_uid,
             )
         )
+
+
+def freeze(key: Key, key_hash: bytes, decision_uid: str, days: int, reason: str) -> None:
+    """A person freezes whom, or what, a decision was about, everywhere; raises Refusal, Conflict.
+
+    `days` is one of DAYS; it ends by itself, and `lift` ends it before.
+    """
+    require_transaction()
+    if key not in FREEZABLE:
+        raise Refusal(N_("请选择要冻结的对象"), field="key")
+    if days not in DAYS:
+        raise Refusal(N_("请选择冻结多久"), field="days")
+    if len(reason.strip()) < 2:
+        raise Refusal(N_("请写明原因"), field="reason")
+    if is_frozen(key, key_hash):
+        raise Conflict(N_("已经冻结了，可以在限制列表里解除"))
+    now = clock.now()
+    row = Restriction(
+        action=Action.FREEZE,
+        key=key,
+        key_hash=key_hash,
+        since=now,
+        until=now + timedelta(days=days),
+        rule_slug="",
+        decision_uid=decision_uid,
+        reason=reason.strip()[:REASON_LENGTH],
+    )
+    session.add(row)
+    session.flush()
+    audit.record("risk.freeze", "risk_restrictions", row.id, reason=row.reason, key=key.value)
+
+
+def frozen(key: Key, key_hash: bytes) -> Restriction | None:
+    """What keeps it from everything now; None when nothing does."""
+    return session.scalar(_FROZEN, {"key": key, "key_hash": key_hash, "now": clock.now()})
+
+
+def is_frozen(key: Key, key_hash: bytes) -> bool:
+    """Whether it may do nothing, or nothing may be done with it, now."""
+    return frozen(key, key_hash) is not None
 
 
 def lift(restriction_id: int, reason: str) -> None:
@@ -125,10 +185,10 @@ def live(now: datetime, most: int = 200) -> list[Restriction]:
     )
 
 
-def _stops(row: Restriction, quantity: int | None, now: datetime) -> bool:
-    if row.action != Action.LIMIT:
+def _stops(one: Held, quantity: int | None, now: datetime) -> bool:
+    if one.action != Action.LIMIT:
         return True
     if quantity is not None and quantity > LIMITED_QUANTITY:
         return True
-    lately = Question("count", EventKind.PLACED, row.key, LIMITED_MINUTES)
-    return counters.count([lately], {row.key: row.key_hash}, now)[lately] > 0
+    lately = Question("count", EventKind.PLACED, one.key, LIMITED_MINUTES)
+    return counters.count([lately], {one.key: one.key_hash}, now)[lately] > 0

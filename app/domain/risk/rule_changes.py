@@ -14,8 +14,8 @@ from app.domain.risk import conditions, engine
 from app.domain.risk.models import Rule, RuleMode, RuleVersion
 from app.domain.risk.rules import LASTING
 
-# A limit or a lock of less is no hindrance, of more is a punishment.
-MINUTES = (1, 7 * 24 * 60)
+# What lasts less is no hindrance, what lasts more is a punishment.
+MINUTES = (1, 30 * 24 * 60)
 
 
 @dataclass(frozen=True)

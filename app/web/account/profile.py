@@ -10,6 +10,7 @@ from app.core.errors import Refusal
 from app.domain.accounts import passwords, queries, rules, service, sessions, signing_in
 from app.domain.accounts.sessions import SignedIn
 from app.domain.channels import figures
+from app.domain.risk import arriving
 from app.web import limits, translation, visitor
 from app.web.access import signed_in
 from app.web.errors import words
@@ -77,6 +78,7 @@ def _page(errors: dict[str, str] | None = None, status: int = 200) -> Response:
         status=status,
         person=queries.find(current_user.uid),
         sessions=sessions.living(current_user.id),
+        frozen=arriving.frozen(current_user.id),
         sells=figures.is_confirmed(current_user.id),
         errors=errors or {},
         least=rules.PASSWORD_LEAST,

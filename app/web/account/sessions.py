@@ -7,11 +7,14 @@ from flask_login import current_user
 from app.core.crypto import Secret
 from app.core.db import transaction
 from app.core.errors import Refusal
-from app.domain.accounts import sessions, signing_in
+from app.domain.accounts import sessions
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.signing_in import Attempt
-from app.web import limits, visitor
+from app.domain.risk.models import Checkpoint
+from app.web import captcha, limits, visitor
 from app.web.access import public, safe_next, signed_in
+from app.web.account import entering
+from app.web.captcha import Captcha
 from app.web.errors import words
 from app.web.render import render
 from app.web.requests import row_id
@@ -32,11 +35,12 @@ def new() -> Response:
 @limits.per_address("sign_in")
 def create() -> Response:
     """Sign in; staff who come through this door still owe their second factor."""
-    typed = request.form.get("contact", "").strip()[:200]
+    typed, visit = request.form.get("contact", "").strip()[:200], captcha.visit()
     try:
-        opened = signing_in.sign_in(_attempt(typed))
+        opened = entering.sign_in(_attempt(typed), visit)
     except Refusal as refusal:
-        return _page(typed, {refusal.field: words(refusal)}, refusal.status)
+        asked = entering.to_prove(refusal, Checkpoint.SIGN_IN, visit)
+        return _page(typed, {refusal.field: words(refusal)}, refusal.status, asked)
     if opened.owes_second_factor:
         target = url_for("admin.second_factor.show", next=_next())
     else:
@@ -84,7 +88,17 @@ def _next() -> str:
     return safe_next(request.values.get("next", ""), url_for("account.profile.show"))
 
 
-def _page(contact: str = "", errors: dict[str, str] | None = None, status: int = 200) -> Response:
+def _page(
+    contact: str = "",
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+    to_prove: Captcha | None = None,
+) -> Response:
     return render(
-        "account/sign_in.html", status=status, contact=contact, errors=errors or {}, next=_next()
+        "account/sign_in.html",
+        status=status,
+        contact=contact,
+        errors=errors or {},
+        next=_next(),
+        to_prove=to_prove,
     )

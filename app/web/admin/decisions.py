@@ -4,18 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask_babel import gettext as _
 
-from app.core.db import session
-from app.core.errors import N_
+from app.core.db import session, transaction
+from app.core.errors import N_, Refusal
 from app.domain.orders.models import Order
-from app.domain.risk import decisions
-from app.domain.risk.models import Action, Checkpoint, Decision, RuleMode
+from app.domain.risk import decisions, restrictions
+from app.domain.risk.models import Action, Checkpoint, Decision, Key, RuleMode
 from app.domain.risk.rules import MOST_SCORE, TRUST, of_band
 from app.web import risk_words, state_words
 from app.web.access import staff
 from app.web.admin.listing import Choice, Days, Listing, Search, Sort
+from app.web.admin.typed import Typed
 from app.web.render import render
 from app.web.risk_words import Told
 
@@ -95,6 +96,33 @@ def index() -> Response:
 @routes.get("/admin/risk/decisions/<uid>")
 @staff("risk.view")
 def show(uid: str) -> Response:
+    return _page(uid, Typed({}))
+
+
+@routes.post("/admin/risk/decisions/<uid>/freezing")
+@staff("risk.review", step_up=True)
+def create_freezing(uid: str) -> Response:
+    """Freeze whom, or what, it was about: everywhere, for a time."""
+    decision, typed = decisions.find(uid), Typed(request.form)
+    key = typed.text("key")
+    known = {name: value for name, value in decision.keys.items() if name == key}
+    if not known:
+        typed.errors["key"] = _("请选择要冻结的对象")
+        return _page(uid, typed, 422)
+    key_hash, days = bytes.fromhex(known[key]), typed.whole("days") or 0
+    try:
+        transaction(
+            lambda: restrictions.freeze(Key(key), key_hash, uid, days, typed.text("reason"))
+        )
+    except Refusal as refusal:
+        session.rollback()
+        typed.note([refusal])
+        return _page(uid, typed, refusal.status)
+    flash(_("已冻结，立即生效"), "good")
+    return redirect(url_for("admin.decisions.show", uid=uid), 303)  # type: ignore[return-value]
+
+
+def _page(uid: str, typed: Typed, status: int = 200) -> Response:
     decision = decisions.find(uid)
     told = _told(decision)
     steps = list(_steps(decision, told))
@@ -102,6 +130,15 @@ def show(uid: str) -> Response:
     highest = max([MOST_SCORE, *(step.left + step.width for step in steps)])
     return render(
         "admin/decisions/show.html",
+        status=status,
+        typed=typed.texts,
+        errors=typed.errors,
+        can_freeze=[
+            (key, _(risk_words.KEY_TITLES[key]))
+            for key in restrictions.FREEZABLE
+            if key in decision.keys
+        ],
+        days=[(days, risk_words.duration(days * 24 * 60)) for days in restrictions.DAYS],
         decision=decision,
         place=dict(risk_words.checkpoints())[decision.checkpoint],
         reasons=list(_reasons(decision, told)),
@@ -135,6 +172,8 @@ def _reasons(decision: Decision, told: list[Told]) -> Iterator[str]:
         yield _("在黑名单上")
     if decision.trusted:
         yield _("在信任名单上，只有阻止对它有效")
+    if inputs.get("frozen") and not inputs.get("restricted_by"):
+        yield _("之前被店员冻结，还没有结束")
     if inputs.get("restricted_by"):
         yield _("之前的限制还没有结束：%(rule)s", rule=risk_words.name_of(inputs["restricted_by"]))
     yield from (_of_rule(one, decision) for one in told if _asks(one))

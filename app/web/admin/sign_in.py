@@ -6,11 +6,14 @@ from flask_login import current_user
 from app.core.crypto import Secret
 from app.core.db import transaction
 from app.core.errors import Refusal
-from app.domain.accounts import sessions, signing_in
+from app.domain.accounts import sessions
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.signing_in import Attempt
-from app.web import limits, visitor
+from app.domain.risk.models import Checkpoint
+from app.web import captcha, limits, visitor
 from app.web.access import public, safe_next
+from app.web.account import entering
+from app.web.captcha import Captcha
 from app.web.errors import words
 from app.web.render import render
 
@@ -30,12 +33,13 @@ def show() -> Response:
 @limits.per_address("sign_in")
 def create() -> Response:
     """Password and, if it is given at once, the code; without it the next page asks for it."""
-    login = request.form.get("login", "").strip()[:200]
+    login, visit = request.form.get("login", "").strip()[:200], captcha.visit()
     try:
-        opened = signing_in.sign_in(_attempt(login))
+        opened = entering.sign_in(_attempt(login), visit)
     except Refusal as refusal:
         field = "login" if refusal.field == "contact" else refusal.field
-        return _page(login, {field: words(refusal)}, refusal.status)
+        asked = entering.to_prove(refusal, Checkpoint.SIGN_IN, visit)
+        return _page(login, {field: words(refusal)}, refusal.status, asked)
     url = target()
     if opened.owes_second_factor:
         url = url_for("admin.second_factor.show", next=url)
@@ -70,7 +74,17 @@ def target() -> str:
     return safe_next(request.values.get("next", ""), url_for("admin.home.show"))
 
 
-def _page(login: str = "", errors: dict[str, str] | None = None, status: int = 200) -> Response:
+def _page(
+    login: str = "",
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+    to_prove: Captcha | None = None,
+) -> Response:
     return render(
-        "admin/sign_in.html", status=status, login=login, errors=errors or {}, next=target()
+        "admin/sign_in.html",
+        status=status,
+        login=login,
+        errors=errors or {},
+        next=target(),
+        to_prove=to_prove,
     )

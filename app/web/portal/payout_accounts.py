@@ -11,8 +11,10 @@ from app.core.errors import NotFound, Refusal
 from app.domain.payouts import accounts, queries
 from app.domain.payouts.models import AccountKind
 from app.domain.payouts.rules import AccountFields
-from app.web import limits, state_words
+from app.domain.risk.stopping import Stopped
+from app.web import captcha, limits, state_words
 from app.web.access import signed_in
+from app.web.account import entering
 from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.portal.holder import earner
@@ -48,11 +50,14 @@ def create() -> Response:
         kind=_kind(typed),
         **{name: typed.text(name)[:200] for name in ("holder", "account", "bank", "branch")},
     )
+    visit = captcha.visit()
     try:
         prove()
-        transaction(lambda: accounts.add(holder_id, fields))
+        transaction(lambda: accounts.add(holder_id, fields, visit))
     except Refusal as refusal:
         session.rollback()
+        if isinstance(refusal, Stopped):
+            entering.keep(refusal)
         typed.note([refusal])
         return _form(typed, refusal.status)
     flash(_("收款账户已添加，24 小时后可以收款"), "good")

@@ -11,8 +11,10 @@ from app.domain.catalog import preferences
 from app.domain.payouts import queries, statements, tax_profiles, withdrawals
 from app.domain.payouts.models import Withdrawal
 from app.domain.payouts.withdrawals import Wish
-from app.web import limits
+from app.domain.risk.stopping import Stopped
+from app.web import captcha, limits
 from app.web.access import signed_in
+from app.web.account import entering
 from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.portal.holder import earner
@@ -50,11 +52,13 @@ def create() -> Response:
         typed.errors.setdefault("amount", _("请填写金额，例如 12.50"))
     if typed.errors or gross is None:
         return _form(typed, 422)
-    wish = Wish(typed.text("account"), gross, typed.text("key")[:64])
+    wish, visit = Wish(typed.text("account"), gross, typed.text("key")[:64]), captcha.visit()
     try:
-        number = transaction(lambda: withdrawals.request(holder_id, wish).number)
+        number = transaction(lambda: withdrawals.request(holder_id, wish, visit).number)
     except Refusal as refusal:
         session.rollback()
+        if isinstance(refusal, Stopped):
+            entering.keep(refusal)
         typed.note([refusal])
         return _form(typed, refusal.status)
     flash(_("提现申请已提交"), "good")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import segno
 from flask import Response, current_app, url_for
@@ -12,6 +13,8 @@ from app.domain.catalog import preferences
 from app.domain.catalog.models import REDEEMABLE
 from app.domain.orders import queries
 from app.domain.orders.models import Order, OrderState, Payment
+from app.domain.risk import cases
+from app.domain.risk.models import CaseState
 from app.domain.vault import queries as vault
 from app.domain.vault import rules
 from app.domain.vault.models import Code
@@ -53,6 +56,7 @@ def order_page(
         channels=channels.choices(order.currency) if payment is not None else [],
         is_final=order.state in FINAL and not any(map(benefits.is_moving, views.values())),
         recharges=benefits.recharges_of(order),
+        goes_on_at=_goes_on_at(order),
         views=views,
         account_text=account_text,
         now=clock.now(),
@@ -99,6 +103,12 @@ def _instructions(order: Order, payment: Payment | None) -> Start | None:
         return None
     start = payments.channel(payment.channel).start(charge_of(order, payment))
     return None if start.kind == "redirect" else start
+
+
+def _goes_on_at(order: Order) -> datetime | None:
+    """When an order that risk only delays goes on by itself."""
+    case = cases.of_order(order.id) if order.state == OrderState.HELD else None
+    return case.release_at if case is not None and case.state == CaseState.OPEN else None
 
 
 def _counts(order: Order, codes: Revealed | None) -> dict[int, int]:

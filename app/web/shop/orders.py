@@ -19,7 +19,7 @@ from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.channels import attribution
 from app.domain.orders import closing, placing, queries, screening, service
 from app.domain.orders.models import Order, Payment
-from app.domain.risk import engine
+from app.domain.risk import arriving, engine, stopping
 from app.domain.risk.models import Checkpoint
 from app.domain.vault import service as vault
 from app.domain.vault.models import Code
@@ -59,9 +59,9 @@ def create() -> Response:
         placed = _place(purchase)
     except Refusal as refusal:
         session.rollback()
-        if isinstance(refusal, screening.Stopped):
+        if isinstance(refusal, stopping.Stopped):
             _keep(refusal.decided)
-        if isinstance(refusal, screening.CaptchaNeeded) or browser.proof is not None:
+        if isinstance(refusal, stopping.CaptchaNeeded) or browser.proof is not None:
             form.to_prove = captcha.ask(Checkpoint.CHECKOUT, browser.device)
         form.errors = {refusal.field: words(refusal)}
         return products.page(catalog.find_public(product.slug), form, refusal.status)
@@ -256,11 +256,14 @@ def _as_line(secret: Secret) -> str:
 
 
 def _reveal(number: str, channel: str) -> tuple[Order, dict[int, list[tuple[Code, Secret]]]]:
-    """The order and its codes by line, read and recorded in one unit."""
+    """The order and its codes by line, read and recorded in one unit; raises Stopped."""
     ip = client.address()
+    visit = captcha.visit() if current_user.is_authenticated else None
 
     def reveal() -> tuple[Order, dict[int, list[tuple[Code, Secret]]]]:
         order = in_hand.order_in_hand(number)
+        if visit is not None:
+            arriving.reveal(visit, current_user.id)
         lines = [
             line.id
             for line in order.lines
@@ -268,4 +271,9 @@ def _reveal(number: str, channel: str) -> tuple[Order, dict[int, list[tuple[Code
         ]
         return order, vault.reveal_to_buyer(lines, order.contact_index, channel=channel, ip=ip)
 
-    return transaction(reveal)
+    try:
+        return transaction(reveal)
+    except stopping.Stopped as stopped:
+        session.rollback()
+        _keep(stopped.decided)
+        raise

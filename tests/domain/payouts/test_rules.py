@@ -78,8 +78,9 @@ def test_who_has_to_look() -> None:
     old = timedelta(hours=72)
     quiet = Standing(500_000, 500_000, is_first=False, account_age=old)
     assert rules.checks(quiet) == []
-    much = Standing(500_001, 500_000, is_first=True, account_age=old - timedelta(seconds=1))
-    assert rules.checks(much) == ["amount", "first", "account"]
+    new = old - timedelta(seconds=1)
+    much = Standing(500_001, 500_000, is_first=True, account_age=new, is_doubtful=True)
+    assert rules.checks(much) == ["amount", "first", "account", "risk"]
     assert set(rules.checks(much)) == set(rules.CHECKS)
 
 

@@ -8,8 +8,8 @@ from app.core.db import session, transaction
 from app.domain.catalog.models import Product
 from app.domain.orders import placing, screening
 from app.domain.orders.placing import Placed
-from app.domain.risk import engine
-from app.domain.risk.models import Decision, RiskEvent
+from app.domain.risk import engine, stopping
+from app.domain.risk.models import Decision, RiskEvent, Rule, RuleMode
 from app.domain.risk.proofs import Proof
 from tests import factories
 
@@ -24,16 +24,28 @@ def order(
     proof: Proof | None = None,
     **values: object,
 ) -> Placed:
-    """An order from the product's page; raises screening.Stopped, whose decision is then kept."""
+    """An order from the product's page; raises stopping.Stopped, whose decision is then kept."""
     browser = screening.Browser(device, proof)
     network = ip.rpartition(".")[0] + ".0/24"
     wanted = factories.purchase(product, ip=ip, network=network, browser=browser, **values)
     try:
         return transaction(lambda: placing.place(wanted, factories.terms()))
-    except screening.Stopped as stopped:
+    except stopping.Stopped as stopped:
         decided = stopped.decided
         transaction(lambda: engine.keep(decided))
         raise
+
+
+def switch_on(*slugs: str, **values: object) -> None:
+    """These rules alone are on."""
+
+    def switch() -> None:
+        session.execute(sa.update(Rule).values(state=RuleMode.OFF))
+        chosen = sa.update(Rule).where(Rule.slug.in_(slugs))
+        session.execute(chosen.values(state=RuleMode.ON, **values))
+
+    transaction(switch)
+    engine.forget()
 
 
 def latest() -> Decision:

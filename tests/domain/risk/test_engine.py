@@ -11,11 +11,21 @@ from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict
 from app.domain.accounts import throttling
-from app.domain.orders import refunding, screening
+from app.domain.orders import refunding
 from app.domain.orders.models import OrderState
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
-from app.domain.risk import cases, engine, events, lists, proofs, restrictions, rule_changes
+from app.domain.risk import (
+    cases,
+    engine,
+    events,
+    lists,
+    proofs,
+    reading,
+    restrictions,
+    rule_changes,
+    stopping,
+)
 from app.domain.risk.models import (
     Action,
     Checkpoint,
@@ -56,7 +66,7 @@ def test_many_orders_from_one_ip_are_asked_for_a_captcha_then_limited() -> None:
     product = factories.make_product(codes=30)
     for number in range(5):
         order(product, device=f"browser {number}")
-    with pytest.raises(screening.CaptchaNeeded):
+    with pytest.raises(stopping.CaptchaNeeded):
         order(product, device="browser 6")
     stopped = latest()
     trial = next(one for one in stopped.trials if one["rule"] == "many_orders_captcha")
@@ -69,22 +79,22 @@ def test_many_orders_from_one_ip_are_asked_for_a_captcha_then_limited() -> None:
     proof = solved()
     order(product, proof=proof)
     assert latest().inputs["proved"] is True
-    with pytest.raises(screening.CaptchaNeeded):
+    with pytest.raises(stopping.CaptchaNeeded):
         order(product, proof=proof)
-    with pytest.raises(screening.CaptchaNeeded):
+    with pytest.raises(stopping.CaptchaNeeded):
         order(product, proof=solved(device="another browser"))
 
     for number in range(4):
         order(product, device=f"bot {number}", proof=solved(device=f"bot {number}"))
-    with pytest.raises(screening.Stopped, match="60 分钟") as limited:
+    with pytest.raises(stopping.Stopped, match="60 分钟") as limited:
         order(product, proof=solved())
     assert limited.value.decided.action == Action.LIMIT
     # The limit stands when the window is over; it leaves room for one piece in ten minutes.
     shopping.let_pass(11)
-    with pytest.raises(screening.Stopped):
+    with pytest.raises(stopping.Stopped):
         order(product, quantity=2)
     order(product)
-    with pytest.raises(screening.Stopped):
+    with pytest.raises(stopping.Stopped):
         order(product)
     held = session.scalars(sa.select(Restriction)).one()
     transaction(lambda: restrictions.lift(held.id, "是公司网络"))
@@ -142,7 +152,7 @@ def test_what_a_person_refuses_goes_back_and_its_buyer_is_blocked() -> None:
     refunded = factories.fresh(placed.order)
     assert refunded.state == OrderState.REFUNDED
     assert refunded.lines[0].refunded == 60_000
-    with pytest.raises(screening.Stopped, match="编号"):
+    with pytest.raises(stopping.Stopped, match="编号"):
         order(product, phone=phone, device="a new browser", ip="198.51.100.1")
     assert sum(entry.hits for entry in lists.live(case.opened_at)) == 1
 
@@ -208,7 +218,7 @@ def test_a_network_on_the_lists() -> None:
     network = lists.parse(Subject.ADDRESS, "203.0.113.0/24")
     transaction(lambda: lists.add(ListKind.TRUST, network, "办公室", 30))
     transaction(lambda: lists.add(ListKind.BLOCK, network, "羊毛党", 30))
-    with pytest.raises(screening.Stopped):
+    with pytest.raises(stopping.Stopped):
         order(product)
     assert latest().trusted
     blocked = next(entry for entry in lists.live(latest().at) if entry.list == ListKind.BLOCK)
@@ -263,7 +273,7 @@ def test_when_the_database_does_not_answer_the_failure_mode_does(
 ) -> None:
     product = factories.make_product(codes=2, price=60_000)
     monkeypatch.setattr(
-        lists, "look_up", lambda *_: session.execute(sa.text("SELECT nothing FROM nowhere"))
+        reading, "read", lambda *_: session.execute(sa.text("SELECT nothing FROM nowhere"))
     )
     placed = order(product)
     assert placed.payment is not None

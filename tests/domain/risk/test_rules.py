@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.risk import conditions, rules
+from app.domain.risk import conditions, restrictions, rules
 from app.domain.risk.conditions import FACTS, BadCondition, Question
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key, RuleMode
 from app.domain.risk.pack import PACK, Preset
@@ -124,11 +124,12 @@ def test_the_most_severe_wins_and_trust_spares_no_block(
     assert 0 <= outcome.score <= 100
     if blocked:
         assert SEVERITY.index(outcome.action) >= SEVERITY.index(rules.hardest(checkpoint))
-    if Action.BLOCK in counting:
-        assert outcome.action == Action.BLOCK
+    hard = [action for action in counting if action in rules.HARD]
+    if hard:
+        assert outcome.action == max(hard, key=SEVERITY.index)
     if not trusted and counting:
         assert SEVERITY.index(outcome.action) >= max(map(SEVERITY.index, counting))
-    if trusted and not blocked and Action.BLOCK not in counting:
+    if trusted and not blocked and not hard:
         assert outcome.action == Action.ALLOW
     shadows = [trial for trial in found if trial.mode == RuleMode.SHADOW]
     without = combine(
@@ -173,4 +174,24 @@ def test_each_rule_of_the_pack_can_be_carried_out(preset: Preset) -> None:
     conditions.parse(preset.condition)
     assert preset.action in POSSIBLE[preset.checkpoint]
     lasts = preset.action in rules.LASTING
-    assert lasts == (preset.minutes > 0) == (preset.on_key is not None)
+    assert lasts == (preset.minutes > 0)
+    assert (preset.action in rules.RESTRICTING) == (preset.on_key is not None)
+    if preset.action == Action.FREEZE:
+        assert preset.on_key in restrictions.FREEZABLE
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "action", "done"),
+    [
+        (Checkpoint.CHECKOUT, Action.FREEZE, Action.FREEZE),
+        # Who is frozen has paid all the same: a person looks at it.
+        (Checkpoint.PAID, Action.FREEZE, Action.HOLD),
+        (Checkpoint.PAID, Action.BLOCK, Action.HOLD),
+        (Checkpoint.REGISTER, Action.FREEZE, Action.BLOCK),
+        (Checkpoint.REVEAL, Action.CAPTCHA, Action.ALLOW),
+    ],
+)
+def test_what_cannot_be_done_here_is_done_as_far_as_it_can(
+    checkpoint: Checkpoint, action: Action, done: Action
+) -> None:
+    assert rules.as_far_as_possible(checkpoint, action) == done

@@ -10,7 +10,7 @@ from flask import Flask
 from app.core.db import session, transaction
 from app.domain.accounts.models import Role
 from app.domain.orders.models import Order, OrderState
-from app.domain.risk import cases, conditions, engine, pack, rule_changes
+from app.domain.risk import cases, conditions, engine, pack, rule_changes, stopping
 from app.domain.risk.models import (
     Case,
     CaseState,
@@ -66,7 +66,7 @@ def held(phone: str = "", price: int = 60_000) -> Case:
 
 def test_a_rule_is_changed_and_remembers_what_it_said(app: Flask, owner: Visitor) -> None:
     listed = words(owner.get("/admin/risk/rules"))
-    assert "买家首次付款或注册不满 24 小时，并且订单金额至少 ¥500，就先审核再发货" in listed
+    assert "买家首次付款或注册不满 24 小时，并且订单金额至少 ¥500，就先审核" in listed
     assert "1 小时内同一设备输错兑换码至少 20 次，就禁止 1 小时" in listed
 
     refused = owner.post(RULE, FORM | {"threshold-1": "0", "rollout": "101", "expires_on": "x"})
@@ -152,7 +152,7 @@ def test_lists_are_filled_by_hand_and_by_file(app: Flask, owner: Visitor) -> Non
 def test_a_buyer_who_was_limited_is_looked_up_and_let_go(owner: Visitor) -> None:
     transaction(lambda: crowd(CROWDED))
     product = factories.make_product(codes=2)
-    with pytest.raises(shopping.screening.Stopped):
+    with pytest.raises(stopping.Stopped):
         shopping.order(product, ip=CROWDED)
     uid = session.scalars(sa.select(Decision.uid)).one()
 
