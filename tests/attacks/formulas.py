@@ -83,10 +83,11 @@ def run(target: Target, _scale: float) -> Outcome:
     owner = target.member(Role.OWNER).browser
     files = [list(_cells(page)) for page in _files(target, owner)]
     cells = [cell for file in files for cell in file]
-    quoted = {_as_read(cell[1:]) for cell in cells if cell.startswith("'")}
+    # With the quote in front of it, or as it must not be.
+    read = {_as_read(cell.removeprefix("'")) for cell in cells}
     for door in IN_FILES:
         for text in left.placed.get(door, []):
-            control(_as_read(text) in quoted, f"{door} stands in a file, quoted: {text!r}")
+            control(_as_read(text) in read, f"{door} stands in a file: {text!r}")
     return Outcome(
         "formula injection",
         f"{left.count} texts in {len(left.placed)} fields, {left.refused} refused; "

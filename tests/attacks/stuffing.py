@@ -40,7 +40,6 @@ def run(target: Target, scale: float) -> Outcome:
     reach = control(
         fresh == {HEARD: 1, OPENED: 1}, "from a fresh network the same list opens its last account"
     )
-    control(total[STOPPED], "networks are told to wait")
     beyond = sum(max(0, one[HEARD] - _free_tries()) for one in found)
     return Outcome(
         "credential stuffing",
