@@ -1,7 +1,8 @@
 """The cookie `device`: a browser that is known again, and the distributors at home in it.
 
-Whoever opens a shared link, or the portal, gets one. It is signed, so nobody can make her browser
-pass for another's; whoever deletes it is a stranger again, and what she pays with still tells.
+Whoever opens a shared link, or any page of the portal, gets one. It is signed, so nobody can make
+her browser pass for another's; whoever deletes it is a stranger again, and what she pays with still
+tells.
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -15,10 +16,12 @@ Honest = Callable[[int], str]
 
 
 class Crowd:
-    """`with Crowd(buy) as crowd:` lets people come until the block ends."""
+    """`with Crowd(buy) as crowd:` lets people come until the block ends, and until `least` of them
+    have come: what an attack leaves behind troubles those after it, too."""
 
-    def __init__(self, live: Honest) -> None:
+    def __init__(self, live: Honest, least: int = 1) -> None:
         self.live = live
+        self.least = least
         self.people = 0
         self.troubles: list[str] = []
         self._numbers = itertools.count(1)
@@ -33,18 +36,18 @@ class Crowd:
 
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        if kind is not None:
+            self.least = 0
         self._over.set()
         for thread in self._threads:
             thread.join()
 
     def _come(self) -> None:
-        while not self._over.is_set():
-            with self._lock:
-                number = next(self._numbers)
+        while (number := self._next()) is not None:
             try:
                 trouble = self.live(number)
             except Exception as error:  # noqa: BLE001  it is what she met
@@ -53,4 +56,10 @@ class Crowd:
                 self.people += 1
                 if trouble:
                     self.troubles.append(trouble)
-            self._over.wait(PAUSE)
+            time.sleep(PAUSE)
+
+    def _next(self) -> int | None:
+        """Which person comes now; None when it is over."""
+        with self._lock:
+            number = next(self._numbers)
+        return None if self._over.is_set() and number > self.least else number

@@ -9,7 +9,7 @@ from app.domain.orders.placing import Holds
 from app.domain.vault.models import Batch, Code, CodeState
 from tests.attacks import target as house
 from tests.attacks.crowd import Crowd
-from tests.attacks.outcome import Outcome
+from tests.attacks.outcome import Outcome, control
 from tests.attacks.target import Target
 from tests.attacks.visitor import Visitor
 
@@ -22,29 +22,36 @@ STOCK = 400
 
 def run(target: Target, scale: float) -> Outcome:
     """Held pieces beyond what the hold budget gives to one network."""
-    accounts = max(int(ACCOUNTS * scale), 5)
+    # Enough of them that the budget stops them, and not their own number.
+    accounts = max(int(ACCOUNTS * scale), 12)
     with target.inside():
         wanted = house.product(STOCK, max_per_order=PIECES)
         path, product_id = house.path_of(wanted), wanted.id
     bots = [Visitor(target.url, f"45.200.0.{number % 10 + 1}") for number in range(accounts)]
-    with Crowd(partial(target.buy, path=path)) as crowd:
+    least, allowance = house.crowd_of(scale), Holds().units_per_network
+    with Crowd(partial(target.buy, path=path), least) as crowd:
         house.in_parallel([partial(_hoard, target, bot, path) for bot in bots])
-        held = _held(target, product_id)
-    allowance = Holds().units_per_network
+    held = _held(target, product_id)
+    control(held > allowance - PIECES, f"the budget was filled, not {held} of {allowance}")
+    _hoard(target, Visitor(target.url, "45.201.0.1"), path, orders=1)
+    reach = control(
+        _held(target, product_id) == held + PIECES, "from another network a bot still holds some"
+    )
     return Outcome(
         "hoarder",
         f"{accounts * ORDERS_EACH} orders of {PIECES} by {accounts} accounts, 10 addresses",
         max(0, held - allowance),
         f"{allowance} pieces a network; held {held}",
         f"{sum(bot.solved for bot in bots)} captchas, {sum(bot.worked for bot in bots):.0f} s",
+        reach,
         crowd.people,
         tuple(crowd.troubles),
     )
 
 
-def _hoard(target: Target, bot: Visitor, path: str) -> None:
+def _hoard(target: Target, bot: Visitor, path: str, orders: int = ORDERS_EACH) -> None:
     phone = target.phone()
-    for _ in range(ORDERS_EACH):
+    for _ in range(orders):
         # A browser that comes back is led to the order it has; a bot has no memory.
         bot.cookies.clear()
         page = target.order(bot, path, phone, quantity=str(PIECES))

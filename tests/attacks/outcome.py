@@ -1,22 +1,44 @@
-"""What an attack came to, as a line of the table."""
+"""What an attack came to, as a line of the table; and what shows that it attacked at all."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Of so many honest people in a hundred, fewer than one may be troubled.
 MOST_TROUBLED = 0.01
+HEAD = (
+    "attack",
+    "tried",
+    "got through",
+    "allowance",
+    "cost to the attacker",
+    "control",
+    "honest troubled",
+)
+
+
+class ControlFailed(Exception):
+    """What was tried would not get through with the defence off either: nothing was attacked."""
+
+
+def control(holds: object, what: str) -> str:
+    """`what` shows that the attack reaches what it attacks; raises ControlFailed if it does not."""
+    if not holds:
+        raise ControlFailed(what)
+    return what
 
 
 @dataclass(frozen=True)
 class Outcome:
     """`got_through` is what succeeded beyond the `allowance`, which the shop's settings give to
-    anybody; `cost` what the attacker paid for it; `honest` people did what people do meanwhile."""
+    anybody; `cost` what the attacker paid for it; `control` what shows that it was an attack;
+    `honest` people did what people do meanwhile."""
 
     attack: str
     tried: str
     got_through: int
     allowance: str
     cost: str
+    control: str
     honest: int = 0
     troubles: tuple[str, ...] = ()
 
@@ -24,24 +46,25 @@ class Outcome:
     def holds(self) -> bool:
         return self.got_through == 0 and len(self.troubles) <= self.honest * MOST_TROUBLED
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        troubled = f"{len(self.troubles)} of {self.honest}" if self.honest else "nobody there"
+        through = str(self.got_through)
+        return (
+            self.attack,
+            self.tried,
+            through,
+            self.allowance,
+            self.cost,
+            self.control,
+            troubled,
+        )
+
 
 def as_table(outcomes: Iterable[Outcome]) -> str:
     """As a Markdown table."""
-    head = (
-        "attack",
-        "tried",
-        "got through",
-        "allowance",
-        "cost to the attacker",
-        "honest troubled",
-    )
-    rows = [head]
-    for one in outcomes:
-        troubled = f"{len(one.troubles)} of {one.honest}" if one.honest else "nobody there"
-        rows.append(
-            (one.attack, one.tried, str(one.got_through), one.allowance, one.cost, troubled)
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    rows = [HEAD, *(one.row for one in outcomes)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
         "| " + " | ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
         for row in rows

@@ -3,18 +3,26 @@
 import re
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
 from app.domain.risk import proofs
 
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130 Mobile"
+# As it is called over http and over https.
+SESSION_COOKIES = ("sid", "__Host-sid")
 REDIRECTS = (301, 302, 303, 307)
 MOST_REDIRECTS = 5
 # One pool of connections for all: what they share is the wire, not the cookies.
-WIRE = httpx.HTTPTransport(verify=False, limits=httpx.Limits(max_keepalive_connections=32))
+# Kept shorter than a server keeps an idle one: none is used at the moment it is closed.
+WIRE = httpx.HTTPTransport(
+    verify=False, limits=httpx.Limits(max_keepalive_connections=32, keepalive_expiry=2)
+)
+# So long a browser waits for a page before it gives up, in seconds.
+PAGE_WITHIN = 60.0
 
 
 @dataclass
@@ -68,20 +76,36 @@ class Page:
 
     status: int
     url: str
-    text: str
+    body: bytes
+
+    @cached_property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
 
     @property
     def path(self) -> str:
         return urlsplit(self.url).path
 
-    def form(self, action: str) -> Form:
-        """The first form whose action has this in it; raises LookupError."""
+    @property
+    def query(self) -> dict[str, str]:
+        """What its address asks for."""
+        return dict(parse_qsl(urlsplit(self.url).query))
+
+    @cached_property
+    def forms(self) -> list[Form]:
         parser = _Forms()
         parser.feed(self.text)
-        found = next((form for form in parser.forms if action in form.action), None)
+        return parser.forms
+
+    def form(self, action: str) -> Form:
+        """The first form whose action has this in it; raises LookupError."""
+        found = next((form for form in self.forms if action in form.action), None)
         if found is None:
             raise LookupError(f"no form for {action} at {self.url} ({self.status})")
         return found
+
+    def has_form(self, action: str) -> bool:
+        return any(action in form.action for form in self.forms)
 
     def shows(self, testid: str) -> bool:
         return f'data-testid="{testid}"' in self.text
@@ -106,6 +130,11 @@ class Visitor:
         self.worked = 0.0
         self.solved = 0
 
+    def with_cookies_of(self, other: "Visitor") -> "Visitor":
+        """This browser, with what the other's has in its jar now."""
+        self.cookies = dict(other.cookies)
+        return self
+
     def get(self, path: str) -> Page:
         return self._ask("GET", path, None)
 
@@ -115,7 +144,22 @@ class Visitor:
     def submit(self, page: Page, action: str, **values: str) -> Page:
         """Fill in the form of a page and send it, as its button would."""
         form = page.form(action)
-        return self._ask("POST", urljoin(page.url, form.action), form.fields | values)
+        return self.post(urljoin(page.url, form.action), form.fields | values)
+
+    def sign_in(self, contact: str, password: str) -> Page:
+        """Sign in at the door for everybody; the profile's page when it worked."""
+        door = "/account/sign-in"
+        return self.submit(self.get(door), door, contact=contact, password=password)
+
+    @property
+    def sid(self) -> str:
+        """The cookie that says whose session it is."""
+        return next((self.cookies[name] for name in SESSION_COOKIES if name in self.cookies), "")
+
+    def forget_session(self) -> None:
+        """Leave the account as who clears one cookie does: the shop is not told."""
+        for name in SESSION_COOKIES:
+            self.cookies.pop(name, None)
 
     def solve(self, page: Page, action: str, **values: str) -> Page:
         """Do the work that the form's captcha asks for, and send it again."""
@@ -132,7 +176,7 @@ class Visitor:
             answer = self._send(method, url, data)
             target = answer.headers.get("location")
             if answer.status_code not in REDIRECTS or target is None:
-                return Page(answer.status_code, url, answer.text)
+                return Page(answer.status_code, url, answer.content)
             method, data, url = "GET", None, urljoin(url, target)
         raise LookupError(f"too many redirects from {path}")
 
@@ -145,7 +189,10 @@ class Visitor:
         }
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        request = httpx.Request(method, url, headers=headers, data=data)
+        patience = dict.fromkeys(("connect", "read", "write", "pool"), PAGE_WITHIN)
+        request = httpx.Request(
+            method, url, headers=headers, data=data, extensions={"timeout": patience}
+        )
         answer = WIRE.handle_request(request)
         answer.request = request
         answer.read()

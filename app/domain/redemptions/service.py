@@ -64,10 +64,10 @@ def standing(code_id: int) -> Standing:
 def redeem(code_id: int, account: RechargeAccount, way: Way, key: str) -> Redemption:
     """Use up a redeem code: its benefit goes to `account`. Raises Unusable, Refusal.
 
-    The same `key` again gives the same redemption, whatever else was sent with it.
+    The same `key` again gives the same redemption, whatever account was sent with it.
     """
     require_transaction()
-    already = queries.find_by_key(ids.hash_token(key))
+    already = queries.find_by_key(_form_key(code_id, key))
     if already is not None:
         return already
     found = _usable(code_id, ProductKind.REDEEM)
@@ -91,7 +91,7 @@ def take_use(code_id: int, key: str, *, shown_step: int | None = None) -> Redemp
     `shown_step` says which showing of the QR code was scanned: each is good for one use.
     """
     require_transaction()
-    already = queries.find_by_key(ids.hash_token(key))
+    already = queries.find_by_key(_form_key(code_id, key))
     if already is not None:
         return already
     found = _usable(code_id, *PASSES)
@@ -221,11 +221,17 @@ def _usable(code_id: int, *kinds: ProductKind) -> Found:
     return found
 
 
+def _form_key(code_id: int, key: str) -> bytes:
+    """What knows a form again. Of this code alone: whoever sends the key of her own redemption with
+    another's code has redeemed nothing of it."""
+    return ids.hash_token(f"{code_id}:{key}")
+
+
 def _use(found: Found, way: Way, key: str, state: RedemptionState) -> Redemption:
     taken = {use.use_number for use in found.uses}
     number = next(n for n in range(1, len(taken) + 2) if n not in taken)
     redemption = Redemption(
-        key=ids.hash_token(key),
+        key=_form_key(found.code.id, key),
         code_id=found.code.id,
         order_line_id=found.line.id,
         state=state,

@@ -11,7 +11,7 @@ from app.domain.catalog import queries as catalog
 from app.domain.catalog.models import Product
 from app.domain.channels import expected, links
 from app.domain.channels.models import ShareLink
-from app.web import devices, filters
+from app.web import filters
 from app.web.access import signed_in
 from app.web.errors import words
 from app.web.portal import holder, poster
@@ -28,7 +28,7 @@ def index() -> Response:
     seller = holder.distributor()
     text = request.args.get("q", "").strip()[:100]
     cards = shelf.cards(catalog.on_sale(text=text))
-    response = render(
+    return render(
         "portal/share/index.html",
         distributor=seller,
         cards=cards,
@@ -36,7 +36,6 @@ def index() -> Response:
         reaches=links.list_of(seller.id),
         text=text,
     )
-    return devices.put(response, devices.known(), seller.uid)
 
 
 @routes.post("/portal/share/links")
@@ -83,7 +82,7 @@ def _page(
 ) -> Response:
     seller = holder.distributor()
     url = _url(link)
-    response = render(
+    return render(
         "portal/share/show.html",
         status=status,
         distributor=seller,
@@ -94,7 +93,6 @@ def _page(
         campaign=campaign,
         errors=errors or {},
     )
-    return devices.put(response, devices.known(), seller.uid)
 
 
 def _url(link: ShareLink) -> str:

@@ -163,3 +163,22 @@ def test_guessing_is_slowed_down(guest: Visitor) -> None:
     ]
     assert statuses[0] == 404
     assert statuses[-1] == 429
+
+
+def test_the_form_of_an_own_code_opens_nothing_of_anothers(
+    app: Flask, provider: ObedientProvider
+) -> None:
+    product = benefits.redeemable()
+    hers, his = benefits.sell(product), benefits.sell(product)
+    alice, mallory = Visitor(app), Visitor(app, ip="203.0.113.8")
+    alice.post("/redeem", {"code": hers.text})
+    alice.post("/redeem/code", PLACE | {"key": "a" * 20})
+    mallory.post("/redeem", {"code": his.text})
+    mallory.post("/redeem/code", PLACE)
+
+    mallory.post("/redeem", {"code": hers.text})
+    again = mallory.post("/redeem/code", PLACE)
+
+    assert again.status_code == 423 and redemptions() == 2
+    page = mallory.get("/redeem/code").text
+    assert 'data-slug="code-unusable"' in page and "139****5678" not in page

@@ -141,7 +141,8 @@ def test_a_followed_link_leaves_the_page_of_strangers_as_fast(guest: Visitor) ->
     assert page.status_code == again.status_code == 200
 
 
-def test_who_shares_and_buys_in_the_same_browser_earns_nothing(guest: Visitor) -> None:
+@pytest.mark.parametrize("page", ["/portal", "/portal/share"])
+def test_who_sells_and_buys_in_the_same_browser_earns_nothing(guest: Visitor, page: str) -> None:
     person = people.make()
     seller = sellers.make(person)
     product = factories.make_product(codes=9)
@@ -149,7 +150,7 @@ def test_who_shares_and_buys_in_the_same_browser_earns_nothing(guest: Visitor) -
     follow(own, link_of(seller, product))
 
     signed_in = attribution_of(buy(own, product))
-    own.get("/portal/share")
+    own.get(page)
     own.client.delete_cookie("sid")
     signed_out = attribution_of(buy(own, product, checkout_key="j" * 22))
 
