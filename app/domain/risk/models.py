@@ -260,6 +260,10 @@ class Case(db.Model):
         sa.CheckConstraint(
             "(state IN ('approved', 'rejected')) = (label IS NOT NULL)", name="closed_with_label"
         ),
+        sa.CheckConstraint(
+            "(state <> 'open' OR assignee = '') AND (state <> 'in_review' OR assignee <> '')",
+            name="in_review_by_somebody",
+        ),
     )
 
     MOVES: ClassVar = {
@@ -276,6 +280,7 @@ class Case(db.Model):
     state: Mapped[CaseState] = mapped_column(default=CaseState.OPEN, index=True)
     label: Mapped[Label | None]
     note: Mapped[str] = mapped_column(default="")
+    # Who is looking at it, or was when it was closed.
     assignee: Mapped[str] = mapped_column(default="")
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
