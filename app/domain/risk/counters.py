@@ -1,6 +1,6 @@
 """How often something happened: read from the events themselves, so that no count can be wrong.
 
-One indexed range for each question, all of them in one statement. With the questions of one place
+One indexed range for each question, all of them in one statement. With whoever is asked about
 locked (`serialise`), what is done at once on many nodes is counted one after the other.
 """
 
@@ -10,18 +10,24 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from app.core import db
 from app.core.db import is_postgres, require_transaction
 from app.domain.risk.conditions import Question
 from app.domain.risk.models import EventKind, Key, RiskEvent
 
-# Which counts must not be made side by side: those of one address, or one browser.
-SERIAL = (Key.IP, Key.DEVICE)
-
+# Whose counts may be made side by side: a network is many people, who shall not wait for each
+# other, and one more or less of them changes nothing.
+SHARED = (Key.NETWORK,)
 
 _EVENTS = db.table_of(RiskEvent)
-_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("number", type_=sa.BigInteger)))
+# In the order of the numbers, so that two can never wait for each other.
+_LOCKS = sa.select(
+    sa.func.pg_advisory_xact_lock(
+        sa.func.unnest(sa.bindparam("numbers", type_=postgresql.ARRAY(sa.BigInteger)))
+    )
+)
 
 
 def count(
@@ -31,34 +37,45 @@ def count(
     asked = tuple(question for question in questions if question.by in whose)
     if not asked:
         return {}
-    values: dict[str, object] = {_key(question): whose[question.by] for question in asked}
-    values |= {_since(each): now - timedelta(minutes=each.minutes) for each in asked}
-    row = db.execute(_statement(asked), values).one()
+    row = db.execute(_statement(asked), values_of(asked, whose, now)).one()
     return {question: int(value or 0) for question, value in zip(asked, row, strict=True)}
+
+
+def values_of(
+    asked: Collection[Question], whose: Mapping[Key, bytes], now: datetime
+) -> dict[str, object]:
+    """What the parameters of `answer` stand for."""
+    values: dict[str, object] = {_key(question): whose[question.by] for question in asked}
+    return values | {_since(each): now - timedelta(minutes=each.minutes) for each in asked}
 
 
 def serialise(whose: Mapping[Key, bytes]) -> None:
     """Let nobody else with these keys pass here before this unit ends.
 
-    On SQLite a unit has the write lock anyway. Sorted, so that two can never wait for each other.
+    On SQLite a unit has the write lock anyway.
     """
     require_transaction()
-    if not is_postgres():
-        return
     numbers = sorted(
-        int.from_bytes(whose[key][:8], "big", signed=True) for key in SERIAL if key in whose
+        int.from_bytes(value[:8], "big", signed=True)
+        for key, value in whose.items()
+        if key not in SHARED
     )
-    for number in numbers:
-        db.execute(_LOCK, {"number": number})
+    if numbers and is_postgres():
+        db.execute(_LOCKS, {"numbers": numbers})
 
 
 # Rules ask the same questions again and again, and building a statement costs more than running it.
 @lru_cache(maxsize=256)
 def _statement(asked: tuple[Question, ...]) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(*(_answer(question).scalar_subquery() for question in asked))
+    return sa.select(*(answer(question) for question in asked))
 
 
-def _answer(question: Question) -> sa.Select[int]:
+def answer(question: Question) -> sa.ScalarSelect[int]:
+    """The answer as a part of a statement that is built once."""
+    return _counted(question).scalar_subquery()
+
+
+def _counted(question: Question) -> sa.Select[int]:
     event = _EVENTS.alias()
     happened = (
         event.c.kind == question.kind,
@@ -70,7 +87,10 @@ def _answer(question: Question) -> sa.Select[int]:
         came = sa.exists().where(
             money.c.order_id == event.c.order_id, money.c.kind == EventKind.PAID
         )
-        return sa.select(sa.func.count()).select_from(event).where(*happened, ~came)
+        # As a filter, so that it is looked up for each, however few the planner expects: a join
+        # would now and then read all payments there are.
+        unpaid = sa.func.count().filter(~came)
+        return sa.select(unpaid).select_from(event).where(*happened)
     return sa.select(_function(question, event)).select_from(event).where(*happened)
 
 

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.core import clock, ids
+from app.core import clock, db, ids
 from app.core.db import after_commit, require_transaction, savepoint, session
-from app.domain.risk import conditions, counters, lists, proofs, restrictions
+from app.domain.risk import conditions, counters, lists, proofs, reading, restrictions
 from app.domain.risk.conditions import Compared, Condition, Known, Question
 from app.domain.risk.models import Action, Checkpoint, Decision, Key, Rule, RuleMode
 from app.domain.risk.proofs import Proof
@@ -41,6 +41,10 @@ FAILURE_MODES: dict[Checkpoint, int | None] = {
 STEADY = (Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.NETWORK, Key.IP)
 
 Fact = Callable[[], int | None]
+
+_DECISIONS = db.table_of(Decision)
+# On the way of every order, so built once.
+_KEEP = sa.insert(_DECISIONS).returning(_DECISIONS.c.id)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ class Situation:
 
 @dataclass(frozen=True)
 class Decided:
-    """The answer: what is to be done now, until when, and the row that says why."""
+    """The answer: what is to be done now, until when, and the row that says why.
+
+    The row belongs to no session; `keep` gives it its id.
+    """
 
     action: Action
     row: Decision
@@ -130,8 +137,13 @@ def _decide(situation: Situation) -> Decided:
     counters.serialise(situation.whose)
     now = clock.now()
     live = [rule for rule in _live_rules(situation.checkpoint) if _looks(rule, situation, now)]
-    listed = lists.look_up(situation.whose, situation.address, situation.email_domain, now)
-    known = _known(live, situation, listed, now)
+    wanted = _wanted(live)
+    listed_as = lists.hashes_around(situation.whose, situation.address, situation.email_domain)
+    asked = [subject for subject in wanted if isinstance(subject, Question)]
+    found = reading.read(situation.checkpoint, situation.whose, listed_as, asked, now)
+    listed = lists.say(found.entries)
+    known: dict[str | Question, int | None] = dict(found.counts.items())
+    known |= _facts(wanted, situation, listed)
     judged = [_judge(rule, known) for rule in live]
     outcome = combine(
         situation.checkpoint,
@@ -140,9 +152,7 @@ def _decide(situation: Situation) -> Decided:
         blocked=listed.blocked,
     )
     failed_as = _failure_mode(situation) if _has_unjudged(judged) else None
-    standing = restrictions.standing(
-        situation.checkpoint, situation.whose, known.get("quantity"), now
-    )
+    standing = restrictions.standing(found.held, known.get("quantity"), now)
     new = tuple(_new_restrictions(live, judged, outcome.action, situation, now))
     action, until = _strongest(outcome.action, standing, new, is_trusted=listed.trusted)
     if failed_as is not None and action == Action.ALLOW:
@@ -165,10 +175,12 @@ def _decide(situation: Situation) -> Decided:
 def keep(decided: Decided) -> None:
     """Write the answer down, with what follows from it. In a unit of its own when it says no."""
     require_transaction()
-    session.add(decided.row)
-    restrictions.put(decided.new, decided.row.uid)
+    row = decided.row
+    values = {column.name: getattr(row, column.name) for column in _DECISIONS.columns}
+    del values["id"]
+    row.id = int(db.execute(_KEEP, values).scalar_one())
+    restrictions.put(decided.new, row.uid)
     lists.count_hits(decided.listed.entry_ids)
-    session.flush()
 
 
 def has_rules(checkpoint: Checkpoint) -> bool:
@@ -203,24 +215,25 @@ def _looks(rule: LiveRule, situation: Situation, now: datetime) -> bool:
     return not is_over and is_chosen(rule.slug, situation.whom, rule.rollout)
 
 
-def _known(
-    live: list[LiveRule], situation: Situation, listed: lists.Listed, now: datetime
-) -> Known:
-    """Every value that a rule wants to know, asked for once."""
-    wanted = [
+def _wanted(live: list[LiveRule]) -> list[str | Question]:
+    """Every fact and every count that a rule wants, once."""
+    subjects = [
         one.subject
         for rule in live
         if rule.condition is not None
         for one in conditions.comparisons(rule.condition)
     ]
-    asked = [subject for subject in dict.fromkeys(wanted) if isinstance(subject, Question)]
-    known: dict[str | Question, int | None] = {}
-    known.update(counters.count(asked, situation.whose, now).items())
+    return list(dict.fromkeys(subjects))
+
+
+def _facts(
+    wanted: list[str | Question], situation: Situation, listed: lists.Listed
+) -> dict[str | Question, int | None]:
+    """The facts that a rule wants, as far as they can be known here."""
     facts = dict(situation.facts) | {"watched": lambda: int(listed.watched)}
     # How many are wanted is told anyway: a limit that stands asks for it.
     names = {subject for subject in wanted if isinstance(subject, str)} | {"quantity"}
-    known |= {name: facts[name]() for name in sorted(names) if name in facts}
-    return known
+    return {name: facts[name]() for name in sorted(names) if name in facts}
 
 
 def _judge(rule: LiveRule, known: Known) -> tuple[Trial, list[Compared] | None]:

@@ -21,6 +21,11 @@ NOT_A_VISITOR = [
 ]
 
 _EVENTS = db.table_of(RiskEvent)
+# On the way of every order, so built once.
+_RECORD = sa.insert(_EVENTS).returning(_EVENTS.c.id)
+_PLACED = sa.select(*(_EVENTS.c[key.value] for key in Key)).where(
+    _EVENTS.c.order_id == sa.bindparam("order_id"), _EVENTS.c.kind == EventKind.PLACED
+)
 
 
 def hashed(known: Mapping[Key, str]) -> dict[Key, bytes]:
@@ -53,7 +58,7 @@ def record(
     db.require_transaction()
     values = {key.value: whose.get(key) for key in Key}
     made = db.execute(
-        sa.insert(_EVENTS).returning(_EVENTS.c.id),
+        _RECORD,
         values | {"kind": kind, "at": clock.now(), "order_id": order_id, "amount": amount},
     )
     return int(made.scalar_one())
@@ -66,12 +71,5 @@ def take_back(event_id: int) -> None:
 
 def keys_of_order(order_id: int) -> dict[Key, bytes]:
     """By what the one who placed an order was known; empty when nobody was asked then."""
-    placed = session.scalar(
-        sa.select(RiskEvent).where(
-            RiskEvent.order_id == order_id, RiskEvent.kind == EventKind.PLACED
-        )
-    )
-    if placed is None:
-        return {}
-    found = {key: getattr(placed, key.value) for key in Key}
-    return {key: value for key, value in found.items() if value is not None}
+    found = db.execute(_PLACED, {"order_id": order_id}).mappings().one_or_none()
+    return {Key(name): value for name, value in (found or {}).items() if value is not None}

@@ -6,14 +6,14 @@ remembers in a year why somebody was blocked.
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from app.core import audit, clock, db, keys
+from app.core import audit, clock, keys
 from app.core.actors import actor
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
@@ -55,15 +55,6 @@ class Listed:
     blocked: bool = False
     watched: bool = False
     entry_ids: tuple[int, ...] = ()
-
-
-_ENTRIES = db.table_of(ListEntry)
-# Asked at every decision, so built once.
-_NAMED = sa.select(_ENTRIES.c.id, _ENTRIES.c.list).where(
-    _ENTRIES.c.value_hash.in_(sa.bindparam("hashes", expanding=True)),
-    _ENTRIES.c.removed_at.is_(None),
-    sa.or_(_ENTRIES.c.expires_at.is_(None), _ENTRIES.c.expires_at > sa.bindparam("now")),
-)
 
 
 def parse(subject: Subject, text: str) -> Value:
@@ -133,20 +124,22 @@ def remove(entry_id: int) -> None:
     audit.record("risk.unlist", "risk_list_entries", entry.id, list=entry.list.value)
 
 
-def look_up(whose: Mapping[Key, bytes], address: str, email_domain: str, now: datetime) -> Listed:
-    """What the lists say about somebody. `address` and `email_domain` may be empty."""
-    wanted = set(_values(whose, address, email_domain))
-    if not wanted:
-        return Listed()
-    # A hash is of its subject too, so no two subjects share one.
-    hashes = [value_hash for _, value_hash in wanted]
-    rows = db.execute(_NAMED, {"hashes": hashes, "now": now}).all()
-    kinds = {kind for _, kind in rows}
+def hashes_around(whose: Mapping[Key, bytes], address: str, email_domain: str) -> list[bytes]:
+    """What every entry about somebody would be found by; `address`, `email_domain` may be empty.
+
+    A hash is of its subject too, so no two subjects share one.
+    """
+    return sorted({found for _, found in _values(whose, address, email_domain)})
+
+
+def say(found: Collection[tuple[int, ListKind]]) -> Listed:
+    """What those entries, by id and list, come to."""
+    kinds = {kind for _, kind in found}
     return Listed(
         trusted=ListKind.TRUST in kinds,
         blocked=ListKind.BLOCK in kinds,
         watched=ListKind.WATCH in kinds,
-        entry_ids=tuple(sorted(entry_id for entry_id, _ in rows)),
+        entry_ids=tuple(sorted(entry_id for entry_id, _ in found)),
     )
 
 

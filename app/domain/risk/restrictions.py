@@ -1,6 +1,6 @@
 """What somebody may not do for a time. Each ends by itself, and staff can lift it before."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,25 +41,23 @@ class Standing:
     rule_slug: str = ""
 
 
-# Asked at every decision, so built once.
-_STANDING = sa.select(Restriction).where(
-    Restriction.key_hash.in_(sa.bindparam("hashes", expanding=True)),
-    Restriction.checkpoint == sa.bindparam("checkpoint"),
-    Restriction.until > sa.bindparam("now"),
-    Restriction.lifted_at.is_(None),
-)
+@dataclass(frozen=True)
+class Held:
+    """A restriction that holds now, on one of the keys that somebody brought."""
+
+    action: Action
+    until: datetime
+    rule_slug: str
+    key: Key
+    key_hash: bytes
 
 
-def standing(
-    checkpoint: Checkpoint, whose: Mapping[Key, bytes], quantity: int | None, now: datetime
-) -> Standing:
+def standing(held: Collection[Held], quantity: int | None, now: datetime) -> Standing:
     """The most severe restriction that stops this; a limit that still leaves room stops nothing."""
-    asked = {"hashes": list(whose.values()), "checkpoint": checkpoint, "now": now}
-    rows = session.scalars(_STANDING, asked).all()
-    stopping = [row for row in rows if _stops(row, quantity, now)]
+    stopping = [one for one in held if _stops(one, quantity, now)]
     if not stopping:
         return Standing(Action.ALLOW, now)
-    worst = max(stopping, key=lambda row: (SEVERITY.index(row.action), row.until))
+    worst = max(stopping, key=lambda one: (SEVERITY.index(one.action), one.until))
     return Standing(worst.action, worst.until, worst.rule_slug)
 
 
@@ -125,10 +123,10 @@ def live(now: datetime, most: int = 200) -> list[Restriction]:
     )
 
 
-def _stops(row: Restriction, quantity: int | None, now: datetime) -> bool:
-    if row.action != Action.LIMIT:
+def _stops(one: Held, quantity: int | None, now: datetime) -> bool:
+    if one.action != Action.LIMIT:
         return True
     if quantity is not None and quantity > LIMITED_QUANTITY:
         return True
-    lately = Question("count", EventKind.PLACED, row.key, LIMITED_MINUTES)
-    return counters.count([lately], {row.key: row.key_hash}, now)[lately] > 0
+    lately = Question("count", EventKind.PLACED, one.key, LIMITED_MINUTES)
+    return counters.count([lately], {one.key: one.key_hash}, now)[lately] > 0

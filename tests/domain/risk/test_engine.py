@@ -15,7 +15,16 @@ from app.domain.orders import refunding, screening
 from app.domain.orders.models import OrderState
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
-from app.domain.risk import cases, engine, events, lists, proofs, restrictions, rule_changes
+from app.domain.risk import (
+    cases,
+    engine,
+    events,
+    lists,
+    proofs,
+    reading,
+    restrictions,
+    rule_changes,
+)
 from app.domain.risk.models import (
     Action,
     Checkpoint,
@@ -263,7 +272,7 @@ def test_when_the_database_does_not_answer_the_failure_mode_does(
 ) -> None:
     product = factories.make_product(codes=2, price=60_000)
     monkeypatch.setattr(
-        lists, "look_up", lambda *_: session.execute(sa.text("SELECT nothing FROM nowhere"))
+        reading, "read", lambda *_: session.execute(sa.text("SELECT nothing FROM nowhere"))
     )
     placed = order(product)
     assert placed.payment is not None
