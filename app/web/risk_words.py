@@ -33,6 +33,7 @@ NAMES = {
     "night_high_value": N_("深夜大额订单"),
     "much_money_in_a_day": N_("一天付很多钱"),
     "watched": N_("观察名单上的买家"),
+    "disposable_email": N_("一次性邮箱，先验证"),
 }
 CHECKPOINTS = {
     Checkpoint.CHECKOUT: N_("下单时"),
@@ -92,6 +93,8 @@ FACTS = {
     ("hour", "below"): N_("店铺时间 %(n)s 点以前"),
     ("watched", "at_least"): N_("买家在观察名单上"),
     ("watched", "below"): N_("买家不在观察名单上"),
+    ("disposable_email", "at_least"): N_("用的是一次性邮箱"),
+    ("disposable_email", "below"): N_("用的不是一次性邮箱"),
     ("wrong_codes_everywhere", "at_least"): N_("全店近期输错兑换码至少 %(n)s 次"),
     ("wrong_codes_everywhere", "below"): N_("全店近期输错兑换码少于 %(n)s 次"),
 }
@@ -101,6 +104,7 @@ FACT_TITLES = {
     "account_age": N_("首次付款或注册至今"),
     "hour": N_("店铺时间"),
     "watched": N_("在观察名单上"),
+    "disposable_email": N_("一次性邮箱"),
     "wrong_codes_everywhere": N_("全店近期输错兑换码"),
 }
 DEEDS = {
@@ -117,6 +121,7 @@ SUBJECTS = {
     Subject.EMAIL_DOMAIN: N_("邮箱域名"),
     Subject.PAYER: N_("付款账户"),
     Subject.ACCOUNT: N_("账号"),
+    Subject.KEYWORD: N_("关键词"),
 }
 LABELS = {
     Label.FRAUD: N_("欺诈"),
@@ -263,7 +268,7 @@ def fact_words(name: str, value: int | None) -> str:
         return duration(value * 60) if value else str(_("不到 1 小时"))
     if name == "hour":
         return f"{value}:00–{value}:59"
-    if name == "watched":
+    if name in ("watched", "disposable_email"):
         return str(_("是") if value else _("否"))
     return f"{value:,}"
 

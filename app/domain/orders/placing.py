@@ -128,6 +128,7 @@ def _ask_risk(purchase: Purchase, priced: Quote) -> Decided | None:
         network=purchase.network,
         amount=priced.total,
         quantity=purchase.quantity,
+        typed=purchase.account.value if purchase.account else "",
     )
 
 

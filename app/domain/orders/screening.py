@@ -58,8 +58,12 @@ def checkout(
     network: str,
     amount: int,
     quantity: int,
+    typed: str = "",
 ) -> Decided:
-    """Ask before an order is made; raises Stopped. `placed` says that it was made."""
+    """Ask before an order is made; raises Stopped. `placed` says that it was made.
+
+    `typed` is what the form has in the buyer's own words.
+    """
     known = {
         **events.from_address(ip, network),
         Key.DEVICE: browser.device,
@@ -78,6 +82,7 @@ def checkout(
             },
             address=ip,
             email_domain=_domain(contact),
+            typed=typed,
             proof=browser.proof,
             browser=browser.device,
         )

@@ -36,14 +36,16 @@ COUNTS = Limits(1, 10_000)
 AMOUNTS = Limits(1, 1_000_000_000)
 # What is known about what is decided on, besides what happened before: `amount` in minor units,
 # `account_age` in hours since somebody was first seen, `quantity` in pieces, `hour` of the shop's
-# day, `watched` 1 for somebody on the list of those to be watched, `wrong_codes_everywhere` how
-# many codes that do not exist were typed lately, by anybody (two a second are forgiven).
+# day, `watched` 1 for somebody on the list of those to be watched, `disposable_email` 1 for an
+# address made to be thrown away, `wrong_codes_everywhere` how many codes that do not exist were
+# typed lately, by anybody (two a second are forgiven).
 FACTS = {
     "amount": AMOUNTS,
     "quantity": Limits(1, 1000),
     "account_age": Limits(0, 24 * 365),
     "hour": Limits(0, 24),
     "watched": Limits(0, 1),
+    "disposable_email": Limits(0, 1),
     "wrong_codes_everywhere": Limits(1, 100_000),
 }
 

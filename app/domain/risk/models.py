@@ -146,7 +146,7 @@ class ListKind(StrEnum):
 
 
 class Subject(StrEnum):
-    """What a list names."""
+    """What a list names. A `keyword` stands in what somebody typed, and is shown as it is."""
 
     ADDRESS = "address"
     DEVICE = "device"
@@ -154,6 +154,7 @@ class Subject(StrEnum):
     EMAIL_DOMAIN = "email_domain"
     PAYER = "payer"
     ACCOUNT = "account"
+    KEYWORD = "keyword"
 
 
 class ListEntry(db.Model):
