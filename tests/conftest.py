@@ -21,6 +21,7 @@ from app.core import keys, migrations
 from app.core.actors import acting_as
 from app.core.db import db, transaction
 from app.domain.catalog import preferences
+from app.domain.risk import keywords
 from app.settings import Settings
 from app.web import limits
 from app.web.admin import todo
@@ -157,7 +158,7 @@ class Apps:
         # Not with the directory of the test that it was made for.
         made.config.update(config | {"SETTINGS": wanted})
         limits.limiter._fallback_storage.reset()
-        for part in (preferences, todo, page_cache):
+        for part in (preferences, todo, page_cache, keywords):
             part.forget()
         connect(made)
         return made

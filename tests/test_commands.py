@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -20,27 +21,32 @@ from tests.servers import Postgres, Shop, run_shop, start_shop, wait_until
 pytestmark = pytest.mark.xdist_group("commands")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One shop's folder for the tests of this file, so that only one has to be made."""
-    return tmp_path_factory.mktemp("commands") / "data"
+@dataclass
+class Keeper:
+    """One shop for the tests of this file: to make one, and to start it, takes longer than most."""
+
+    folder: Path
+    shop: Shop | None = None
+
+    def get(self) -> Shop:
+        """The shop, running: started if it is not, or if a test ended it."""
+        if self.shop is None or self.shop.process.poll() is not None:
+            self.shop = start_shop(self.folder)
+        return self.shop
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """One for all tests that neither end it nor read what it did alone."""
-    shop = start_shop(tmp_path_factory.mktemp("running") / "data")
-    yield shop
-    shop.process.kill()
-    shop.process.wait()
+def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
+    kept = Keeper(tmp_path_factory.mktemp("commands") / "data")
+    yield kept
+    if kept.shop is not None:
+        kept.shop.process.kill()
+        kept.shop.process.wait()
 
 
 @pytest.fixture
-def started(folder: Path) -> Iterator[Shop]:
-    shop = start_shop(folder)
-    yield shop
-    shop.process.kill()
-    shop.process.wait()
+def running(keeper: Keeper) -> Shop:
+    return keeper.get()
 
 
 def family(pid: int) -> list[int]:
@@ -81,15 +87,15 @@ def queue_answers(shop: Shop) -> bool:
         return False
 
 
-def test_it_prints_the_addresses_and_sign_ins_and_then_that_it_is_ready(started: Shop) -> None:
-    text = started.log.read_text()
-    demo = started.demo
-    assert f"{started.url}/admin/" in text
+def test_it_prints_the_addresses_and_sign_ins_and_then_that_it_is_ready(running: Shop) -> None:
+    text = running.log.read_text()
+    demo = running.demo
+    assert f"{running.url}/admin/" in text
     for words in (demo[who].values() for who in ("admin", "buyer", "distributor")):
         assert all(word in text for word in words)
     assert text.splitlines()[-1] == "ready"
-    assert demo["url"] == started.url
-    assert is_up(started)
+    assert demo["url"] == running.url
+    assert is_up(running)
 
 
 def test_the_first_thing_in_the_demo_is_a_code_that_can_be_bought(running: Shop) -> None:
@@ -175,40 +181,38 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_when_told_to_stop_it_ends_all_it_started(started: Shop, how: signal.Signals) -> None:
-    processes = family(started.process.pid)
+def test_when_told_to_stop_it_ends_all_it_started(running: Shop, how: signal.Signals) -> None:
+    processes = family(running.process.pid)
     assert len(processes) > 6
-    assert started.stop(how) == 0
+    assert running.stop(how) == 0
     assert [pid for pid in processes if is_running(pid)] == []
 
 
 def test_killed_it_leaves_nothing_and_the_next_one_has_the_same_shop(
-    started: Shop, folder: Path
+    keeper: Keeper, running: Shop
 ) -> None:
-    processes = family(started.process.pid)
-    sign_ins = started.demo
-    os.kill(started.process.pid, signal.SIGKILL)
+    processes = family(running.process.pid)
+    sign_ins = running.demo
+    os.kill(running.process.pid, signal.SIGKILL)
     wait_until(lambda: not any(is_running(pid) for pid in processes), "an end of them all", 2)
 
-    again = start_shop(folder)
-    try:
-        assert again.url != started.url
-        assert again.demo == sign_ins | {"url": again.url}
-    finally:
-        again.stop()
+    running.process.wait()
+    again = keeper.get()
+    assert again.url != running.url
+    assert again.demo == sign_ins | {"url": again.url}
 
 
-def test_a_child_that_dies_comes_back(started: Shop) -> None:
-    before = children_by_name(started)
+def test_a_child_that_dies_comes_back(running: Shop) -> None:
+    before = children_by_name(running)
     assert set(before) == {
         *("valkey-server", "web", "sandbox", "simulator", "relay", "worker 1", "worker 2"),
     }
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
 
-    wait_until(lambda: set(children_by_name(started)) == set(before), "its children")
-    wait_until(lambda: queue_answers(started) and is_up(started), "the shop")
-    assert set(children_by_name(started).values()).isdisjoint(before.values())
+    wait_until(lambda: set(children_by_name(running)) == set(before), "its children")
+    wait_until(lambda: queue_answers(running) and is_up(running), "the shop")
+    assert set(children_by_name(running).values()).isdisjoint(before.values())
 
 
 def test_what_plays_the_outside_world_answers(running: Shop) -> None:

@@ -7,6 +7,7 @@ new, drops those that are gone, and compiles.
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -24,14 +25,15 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 NAMES = ("硬架", "中文")
 
 
-def wanted() -> set[str]:
+@cache
+def wanted() -> frozenset[str]:
     """Every sentence that the code and the pages mark for translation."""
     found: set[str] = set()
     templates = [("**.html", "jinja2"), ("**.txt", "jinja2")]
     for folder, methods in ((ROOT / "app", [("**.py", "python")]), (ROOT / "templates", templates)):
         rows = extract_from_dir(folder, methods, keywords={**DEFAULT_KEYWORDS, "N_": None})
         found |= {message for _, _, message, _, _ in rows if isinstance(message, str) and message}
-    return found
+    return frozenset(found)
 
 
 def catalogue() -> Catalog:

@@ -33,6 +33,15 @@ NEWS: Mapping[Event, tuple[str, str]] = {
         N_("%(shop)s：泄漏警报"),
         N_("可能有卡密泄漏，相关的已自动停止。请打开后台查看并处理：%(url)s"),
     ),
+    Event.ANCHOR: (
+        N_("%(shop)s：操作日志的锚点"),
+        N_(
+            "请把这封信留着，不用回复。下面一行是 %(shop)s 操作日志今天的锚点：\n\n%(line)s\n\n"
+            "它的用处：以后就算有人拿到数据库和密钥，截短或重做操作日志，也对不上这一行。"
+            "要核对，在店铺的服务器上运行：\n\nflask --app wsgi audit --anchor %(line)s\n\n"
+            "操作日志：%(url)s"
+        ),
+    ),
     Event.CASES_OVERDUE: (
         N_("%(shop)s：有订单等待审核"),
         N_(
@@ -95,7 +104,8 @@ def alert_writer(app: Flask, base_url: str) -> AlertWriter:
         say = _Speech(language)
         url = base_url + app.url_map.bind("").build(*_place_of(news))
         subject, text = NEWS[news.event]
-        return Words(say(subject, shop=shop), say(text, url=url, count=news.count), "")
+        known = {"shop": shop, "url": url, "count": news.count, "line": news.line}
+        return Words(say(subject, shop=shop), say(text, **known), "")
 
     return write
 
@@ -106,6 +116,8 @@ def _place_of(news: News) -> tuple[str, dict[str, int | str]]:
         return "admin.cases.index", {}
     if news.event == Event.RISK_RULE:
         return "admin.decisions.show", {"uid": news.number}
+    if news.event == Event.ANCHOR:
+        return "admin.audit.index", {}
     if news.event == Event.ALARM:
         return "admin.alarms.show", {"alarm_id": news.subject_id}
     return "admin.exports.show", {"export_id": news.subject_id}

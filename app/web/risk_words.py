@@ -49,6 +49,7 @@ NAMES = {
     "hasty_orders": N_("推广的订单下得太快"),
     "buys_from_herself": N_("分销商总是自己买"),
     "many_payout_accounts": N_("一天加很多收款账户"),
+    "disposable_email": N_("一次性邮箱，先验证"),
 }
 CHECKPOINTS = {
     Checkpoint.CHECKOUT: N_("下单时"),
@@ -153,6 +154,8 @@ FACTS = {
     ("own_percent", "below"): N_("30 天内推广的订单自己买的少于 %(n)s%%"),
     ("watched", "at_least"): N_("买家在观察名单上"),
     ("watched", "below"): N_("买家不在观察名单上"),
+    ("disposable_email", "at_least"): N_("用的是一次性邮箱"),
+    ("disposable_email", "below"): N_("用的不是一次性邮箱"),
     ("wrong_codes_everywhere", "at_least"): N_("全店近期输错兑换码至少 %(n)s 次"),
     ("wrong_codes_everywhere", "below"): N_("全店近期输错兑换码少于 %(n)s 次"),
 }
@@ -166,6 +169,7 @@ FACT_TITLES = {
     "hasty_percent": N_("推广订单下得太快"),
     "own_percent": N_("推广订单自己买"),
     "watched": N_("在观察名单上"),
+    "disposable_email": N_("一次性邮箱"),
     "wrong_codes_everywhere": N_("全店近期输错兑换码"),
 }
 DEEDS = {
@@ -186,6 +190,7 @@ SUBJECTS = {
     Subject.EMAIL_DOMAIN: N_("邮箱域名"),
     Subject.PAYER: N_("付款账户"),
     Subject.ACCOUNT: N_("账号"),
+    Subject.KEYWORD: N_("关键词"),
 }
 LABELS = {
     Label.FRAUD: N_("欺诈"),
@@ -334,7 +339,7 @@ def fact_words(name: str, value: int | None) -> str:
         return f"{value}:00–{value}:59"
     if name.endswith("_percent"):
         return f"{value}%"
-    if name == "watched":
+    if name in ("watched", "disposable_email"):
         return str(_("是") if value else _("否"))
     return f"{value:,}"
 

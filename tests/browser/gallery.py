@@ -7,7 +7,7 @@ an address does not say (in which state an order is, what a tap unfolds) stands 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Flask
@@ -54,18 +54,17 @@ BROKEN = "/broken"
 
 @dataclass(frozen=True)
 class View:
-    """A page as one person sees it; `then` is what she does there before it is looked at."""
+    """A page as one person sees it; `then` is what she does there before it is looked at.
+
+    `is_page`: a route as it comes, and not one of many states of it.
+    """
 
     name: str
     path: str
     who: str
     then: Callable[[Page], None] | None = None
     status: int = 200
-
-    @property
-    def is_page(self) -> bool:
-        """Whether it is a route as it comes, and not one of many states of it."""
-        return "." in self.name
+    is_page: bool = False
 
 
 @dataclass
@@ -93,7 +92,8 @@ class Gallery:
 
 @contextmanager
 def of_empty_shop(app: Flask) -> Iterator[Gallery]:
-    """The first day: an owner, a buyer who sells, and nothing else; the pages that show it."""
+    """The first day: an owner, a buyer who sells, and nothing else; the pages that show it, as a
+    state of theirs."""
     made = Gallery(app)
     owner, buyer = people.make(Role.OWNER), people.make()
     sellers.make(buyer)
@@ -110,7 +110,7 @@ def of_furnished_shop(app: Flask) -> Iterator[Gallery]:
     app.add_url_rule(BROKEN, "broken", public(_break))
     house = furnish(app)
     made = Gallery(app, secrets=house.secrets)
-    made.views = [view(route, house.path(route)) for route in _pages(app)]
+    made.views = [replace(view(route, house.path(route)), is_page=True) for route in _pages(app)]
     with _served(made):
         yield made
 

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
+from app.core.actors import acting_as
 from app.core.db import session, transaction
 from app.domain.accounts.contacts import Contact
+from app.domain.accounts.models import Role
 from app.domain.catalog.models import Product
 from app.domain.orders.models import Order
 from app.domain.risk import cases, engine, events, lists
@@ -21,7 +23,7 @@ from app.domain.risk.models import (
     RuleMode,
     Subject,
 )
-from tests import factories
+from tests import factories, people
 from tests.browser.gallery import View
 from tests.domain.risk import shopping
 from tests.web.house import HOLDER, OWNER
@@ -46,7 +48,7 @@ def views(buyer: int, sends: Sends) -> list[View]:
     """What a buyer is asked for, and what staff see; `sends` fills in a form and sends it."""
     switch(*HOLDING)
     held = hold(buyer)
-    scored = score()
+    scored, taken = score(), take()
     switch(*ON)
     transaction(lambda: hop(HOPPER))
     transaction(lambda: slip(buyer))
@@ -64,6 +66,8 @@ def views(buyer: int, sends: Sends) -> list[View]:
         View("redeem box asks for a captcha", "/redeem", HOLDER, sends(BOX, code="12345678")),
         View("redeem captcha solved", "/redeem", HOLDER, _passes(sends(BOX, code="12345678"))),
         View("case linked", f"/admin/cases/{case.uid}", OWNER),
+        View("case in review", f"/admin/cases/{taken}", OWNER),
+        View("cases in review", "/admin/cases", OWNER),
         View("cases closed", "/admin/cases?closed=1", OWNER),
         View("decision with a score", f"/admin/risk/decisions/{scored}", OWNER),
         View("decisions found none", "/admin/risk/decisions?q=nothing", OWNER),
@@ -115,6 +119,17 @@ def score() -> str:
     pay(dear, phone)
     newest = sa.select(Decision.uid).order_by(Decision.id.desc()).limit(1)
     return session.scalars(newest).one()
+
+
+def take() -> str:
+    """A case that somebody of the house looks at."""
+    dear = factories.make_product(codes=1, name="年度会员 双人版", price=60_000)
+    case = cases.of_order(pay(dear, factories.contact()).id)
+    assert case is not None
+    uid = case.uid
+    with acting_as(f"person:{people.make(Role.SUPPORT).id}"):
+        transaction(lambda: cases.take(uid))
+    return uid
 
 
 def hop(phone: str) -> None:

@@ -99,6 +99,12 @@ def names_of(person_ids: Sequence[int]) -> dict[int, str]:
     return {person_id: name or masked for person_id, name, masked in rows}
 
 
+def of_actor(name: str) -> Person | None:
+    """The person that an actor ("person:12") is; None for a job, a channel, a guest."""
+    kind, _, number = name.partition(":")
+    return session.get(Person, int(number)) if kind == "person" else None
+
+
 def has_staff() -> bool:
     """Whether anybody can run the shop yet."""
     return session.scalar(sa.select(Person.id).where(Person.role.is_not(None)).limit(1)) is not None

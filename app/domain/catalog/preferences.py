@@ -13,6 +13,7 @@ from app.core import audit, clock
 from app.core.db import after_commit, is_in_unit, require_transaction, session
 from app.core.errors import N_, Refusal
 from app.core.identity_numbers import is_credit_code
+from app.domain.accounts.contacts import Contact, ContactKind
 from app.domain.catalog.models import Preference
 
 ACCENTS = ("pine", "indigo", "cinnabar", "plum", "ochre", "ink")
@@ -68,6 +69,10 @@ class Preferences:
     # (公告2025年第16号); and whether their count of months begins again after one without income.
     is_platform: bool = False
     tax_gap_restarts: bool = True
+    # Whether the audit log's anchor is sent out once a day, and to which e-mail address; without
+    # one to the owners.
+    anchor_mail: bool = False
+    anchor_to: str = ""
 
 
 DEFAULTS = Preferences()
@@ -156,6 +161,7 @@ def faults(wanted: Preferences) -> Iterator[Refusal]:
     if wanted.payer_code and not is_credit_code(wanted.payer_code):
         yield Refusal(N_("统一社会信用代码不对，请逐位核对"), field="payer_code")
     yield from _faults_of_payouts(wanted)
+    yield from _faults_of_anchor(wanted)
 
 
 def _faults_of_commission(wanted: Preferences) -> Iterator[Refusal]:
@@ -182,6 +188,18 @@ def _faults_of_payouts(wanted: Preferences) -> Iterator[Refusal]:
     # Never off: whoever may raise it without limit could pay herself alone.
     if not 0 <= wanted.payout_check_above <= 5_000_000:
         yield Refusal(N_("要在 0 到 50,000 元之间"), field="payout_check_above")
+
+
+def _faults_of_anchor(wanted: Preferences) -> Iterator[Refusal]:
+    if wanted.anchor_to and not _is_email(wanted.anchor_to):
+        yield Refusal(N_("请填写完整的邮箱，例如 me@example.com"), field="anchor_to")
+
+
+def _is_email(text: str) -> bool:
+    try:
+        return Contact.parse(text).kind == ContactKind.EMAIL
+    except Refusal:
+        return False
 
 
 def forget() -> None:

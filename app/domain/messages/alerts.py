@@ -1,6 +1,6 @@
 """Staff are told of what cannot wait: at most once each, by what they sign in with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 import structlog
 
 from app.core import clock
+from app.core.crypto import Secret
 from app.core.db import session
 from app.domain.accounts import service as accounts
 from app.domain.accounts.contacts import kind_of
@@ -31,6 +32,7 @@ class Event(StrEnum):
     """What staff are told of."""
 
     ALARM = "alarm"
+    ANCHOR = "anchor"
     CASES_OVERDUE = "cases_overdue"
     RISK_RULE = "risk_rule"
     EXPORT_REQUESTED = "export_requested"
@@ -41,15 +43,28 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class News:
-    """One event, and the id of the alarm, export or case that it is about; of cases, how many.
-
-    `number` is that of a decision of risk.
-    """
+    """One event, and the id of the alarm, export or case, or the number of the seal, that it is
+    about; of cases, how many; of an anchor, its line; `number` is that of a decision of risk."""
 
     event: Event
     subject_id: int
     count: int = 1
     number: str = ""
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who is written to; `name` tells the readers of one piece of news apart."""
+
+    name: str
+    language: str
+    contact: Secret
+    masked: str
+
+    @property
+    def sender(self) -> Sender | None:
+        return messages.sender_for(kind_of(self.masked))
 
 
 # The words of it: the news, the reader's language, the shop's name.
@@ -112,6 +127,16 @@ def begin_export(event: Event, export_id: int) -> Letters:
     return _letters(News(event, export.id), whom)
 
 
+def letters(news: News, readers: Iterable[Reader]) -> Letters:
+    """What tells these readers; nothing for whom nothing can be sent to."""
+    found = [(reader, reader.sender) for reader in readers]
+    return [(sender, _compose(news, reader)) for reader, sender in found if sender is not None]
+
+
+def owners() -> list[Reader]:
+    return _staff(Person.role == Role.OWNER)
+
+
 def send(sender: Sender, message: Message) -> None:
     """Hand it over; what became of it stands in the log, the matter itself in the console."""
     result = sender.send(message)
@@ -124,24 +149,30 @@ def _is(actor: str) -> sa.ColumnElement[bool]:
 
 
 def _letters(news: News, whom: sa.ColumnElement[bool]) -> Letters:
+    return letters(news, _staff(whom))
+
+
+def _staff(whom: sa.ColumnElement[bool]) -> list[Reader]:
     staff: Sequence[Person] = session.scalars(
         sa.select(Person)
         .where(whom, Person.role.is_not(None), Person.state == PersonState.ACTIVE)
         .order_by(Person.id)
     ).all()
-    found = [(person, messages.sender_for(kind_of(person.contact_masked))) for person in staff]
-    return [(sender, _compose(news, person)) for person, sender in found if sender is not None]
+    return [
+        Reader(str(person.id), person.language, accounts.contact_of(person), person.contact_masked)
+        for person in staff
+    ]
 
 
-def _compose(news: News, person: Person) -> Message:
+def _compose(news: News, reader: Reader) -> Message:
     if _writer is None:
         raise RuntimeError("nothing was connected that writes to staff")
-    words = _writer(news, person.language, preferences.get().name)
+    words = _writer(news, reader.language, preferences.get().name)
     return Message(
-        reference=f"{news.event}-{news.subject_id}-{person.id}",
+        reference=f"{news.event}-{news.subject_id}-{reader.name}",
         kind=news.event,
-        to=accounts.contact_of(person),
-        to_masked=person.contact_masked,
+        to=reader.contact,
+        to_masked=reader.masked,
         subject=words.subject,
         text=words.text,
         html=words.html,

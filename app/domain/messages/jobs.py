@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from app.core import clock
+from app.core import audit_chain, clock
 from app.core.crashpoints import crashpoint
 from app.core.db import session, transaction
 from app.core.outbox import Unit
-from app.domain.messages import alerts, queries, service
+from app.domain.messages import alerts, anchoring, queries, service
 from app.domain.messages.alerts import Event, Letters
 from app.domain.messages.models import Kind
 from app.domain.orders.models import OrderLine
@@ -94,11 +94,21 @@ def export_downloaded(export_id: int) -> None:
     _tell_staff(partial(alerts.begin_export, Event.EXPORT_DOWNLOADED, export_id))
 
 
+def anchor() -> Unit:
+    """Send the audit log's anchor out, if it is to be, and look again the next morning."""
+    audit_chain.seal_all()
+    _tell_staff(anchoring.begin)
+    again_at = anchoring.next_morning(clock.now())
+    return lambda: again_at
+
+
 def _tell_staff(begin: Callable[[], Letters]) -> None:
     letters = transaction(begin)
+    crashpoint("staff.intended")
     session.rollback()
     for sender, message in letters:
         alerts.send(sender, message)
+    crashpoint("staff.called")
 
 
 def _tell(kind: Kind, subject_id: int) -> Unit | None:

@@ -54,7 +54,10 @@ def checkout(
     person_id: int | None,
     wanted: Wanted,
 ) -> Decided:
-    """Ask before an order is made; raises Stopped. `placed` says that it was made."""
+    """Ask before an order is made; raises Stopped. `placed` says that it was made.
+
+    `typed` is what the form has in the buyer's own words.
+    """
     known = {
         **visit.known_as(),
         Key.CONTACT: contact.index.hex(),
@@ -74,6 +77,7 @@ def checkout(
             },
             address=visit.address,
             email_domain=contact.domain,
+            typed=wanted.account,
             proof=visit.proof,
             browser=visit.device,
         )

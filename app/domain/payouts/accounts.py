@@ -34,7 +34,7 @@ def add(distributor_id: int, typed: AccountFields, visit: Visit | None = None) -
             N_("最多保留 %(most)s 个收款账户，请先停用一个"), field="account", most=MOST_ACTIVE
         )
     if visit is not None:
-        screening.payout_account(visit, holder, index)
+        screening.payout_account(visit, holder, index, fields.holder)
     now, uid = clock.now(), secrets.token_hex(8)
     account = PayoutAccount(
         uid=uid,

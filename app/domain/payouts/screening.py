@@ -4,7 +4,7 @@
 `payout_account` may stop an account from being added.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
@@ -33,6 +33,7 @@ class Money:
     account_index: bytes
     account_since: datetime | None = None
     amount: int = 0
+    typed: str = field(default="", repr=False)
 
 
 def withdraw(visit: Visit, holder: Distributor, account: PayoutAccount, amount: int) -> Decided:
@@ -45,9 +46,9 @@ def withdraw(visit: Visit, holder: Distributor, account: PayoutAccount, amount: 
     return decided
 
 
-def payout_account(visit: Visit, holder: Distributor, account_index: bytes) -> None:
-    """Ask before an account is added; raises Stopped."""
-    decided = _ask(Checkpoint.PAYOUT_ACCOUNT, visit, holder, Money(account_index))
+def payout_account(visit: Visit, holder: Distributor, account_index: bytes, typed: str) -> None:
+    """Ask before an account is added; `typed` is its holder's name. Raises Stopped."""
+    decided = _ask(Checkpoint.PAYOUT_ACCOUNT, visit, holder, Money(account_index, typed=typed))
     if not decided.lets_go:
         raise stopping.refusal(decided, {Action.BLOCK: NOT_ADDED}, NOT_ADDED, field="account")
     _keep(decided, EventKind.PAYOUT_ACCOUNT_ADDED, 0)
@@ -76,7 +77,12 @@ def _ask(checkpoint: Checkpoint, visit: Visit, holder: Distributor, money: Money
     }
     return engine.decide(
         Situation(
-            checkpoint, events.hashed(known), facts, address=visit.address, browser=visit.device
+            checkpoint,
+            events.hashed(known),
+            facts,
+            address=visit.address,
+            typed=money.typed,
+            browser=visit.device,
         )
     )
 

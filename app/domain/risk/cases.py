@@ -10,6 +10,8 @@ from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.outbox import call_off, later
 from app.core.states import move
+from app.domain.accounts import queries as people
+from app.domain.accounts.rules import may
 from app.domain.risk import lists
 from app.domain.risk.engine import Decided
 from app.domain.risk.models import Action, Case, CaseState, Decision, Key, Label, ListKind
@@ -22,6 +24,13 @@ BLOCK_DAYS = 90
 OPEN = (CaseState.OPEN, CaseState.IN_REVIEW)
 # What is worth knowing somebody again by. An address is shared by many, so it is not listed along.
 LISTED_WITH_A_CASE = (Key.CONTACT, Key.DEVICE, Key.ACCOUNT, Key.PAYER)
+
+
+class InOtherHands(Conflict):
+    """Somebody else is looking at it."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__(N_("%(who)s 正在审核这个订单"), who=who)
 
 
 def open_case(order_id: int, decided: Decided) -> Case:
@@ -48,9 +57,13 @@ def open_case(order_id: int, decided: Decided) -> Case:
 
 
 def release(case_id: int) -> None:
-    """Its time is over: let its order go, unless somebody has looked at it or is about to."""
+    """Its time is over: let its order go, unless somebody has closed it, or is looking at it: then
+    it must not be forgotten in her hands."""
     case = session.get_one(Case, case_id, with_for_update=True, populate_existing=True)
-    if case.state != CaseState.OPEN or case.release_at is None:
+    if case.state == CaseState.IN_REVIEW:
+        at = clock.now() + LOOKED_AT_WITHIN
+        later("app.domain.messages.jobs.overdue_case", case.id, key=_due_key(case), at=at)
+    if case.state != CaseState.OPEN:
         return
     case.closed_at = clock.now()
     case.closed_by = actor()
@@ -59,15 +72,34 @@ def release(case_id: int) -> None:
 
 
 def take(uid: str) -> None:
-    """Somebody is looking at it; raises Conflict when it is closed."""
+    """Whoever acts is looking at it; raises Conflict when it is closed, InOtherHands."""
     case = _lock_open(uid)
-    case.assignee = actor()
+    if case.assignee not in ("", actor()):
+        raise _in_other_hands(case)
     if case.state == CaseState.OPEN:
+        case.assignee = actor()
         move(case, CaseState.IN_REVIEW)
 
 
+def put_back(uid: str) -> None:
+    """Nobody is looking at it any more; one whose time is over meanwhile goes on. Raises Conflict
+    when it is closed, InOtherHands."""
+    case, now = _lock_mine(uid), clock.now()
+    if case.state != CaseState.IN_REVIEW:
+        return
+    case.assignee = ""
+    move(case, CaseState.OPEN)
+    if case.release_at is not None and case.release_at <= now:
+        later(
+            "app.domain.risk.jobs.release", case.id, key=f"{_release_key(case)}:{now:%Y%m%d%H%M%S}"
+        )
+
+
 def approve(uid: str, label: Label, note: str, *, trust: bool) -> None:
-    """Let the order go; with `trust` its buyer is trusted for a while. Raises Refusal, Conflict."""
+    """Let the order go; with `trust` its buyer is trusted for a while.
+
+    Raises Refusal, Conflict when it is closed, InOtherHands.
+    """
     case = _close(uid, CaseState.APPROVED, label, note)
     if trust:
         _list(case, ListKind.TRUST, TRUST_DAYS)
@@ -75,11 +107,20 @@ def approve(uid: str, label: Label, note: str, *, trust: bool) -> None:
 
 
 def reject(uid: str, label: Label, note: str, *, block: bool) -> None:
-    """Send the money back; with `block` its buyer is blocked. Raises Refusal, Conflict."""
+    """Send the money back; with `block` its buyer is blocked. Raises as `approve` does."""
     case = _close(uid, CaseState.REJECTED, label, note)
     if block:
         _list(case, ListKind.BLOCK, BLOCK_DAYS)
     later("app.domain.orders.jobs.send_back", case.order_id, key=f"send-back:{case.order_id}")
+
+
+def may_close(case: Case) -> bool:
+    """Whether whoever acts may close it or put it back: it is in no other hands, or she oversees
+    those who look."""
+    if case.assignee in ("", actor()):
+        return True
+    person = people.of_actor(actor())
+    return person is not None and may(person.role, "risk.oversee")
 
 
 def find(uid: str) -> Case:
@@ -155,8 +196,20 @@ def _lock_open(uid: str) -> Case:
     return case
 
 
-def _close(uid: str, to: CaseState, label: Label, note: str) -> Case:
+def _lock_mine(uid: str) -> Case:
     case = _lock_open(uid)
+    if not may_close(case):
+        raise _in_other_hands(case)
+    return case
+
+
+def _in_other_hands(case: Case) -> InOtherHands:
+    person = people.of_actor(case.assignee)
+    return InOtherHands(person.name or person.contact_masked if person else case.assignee)
+
+
+def _close(uid: str, to: CaseState, label: Label, note: str) -> Case:
+    case = _lock_mine(uid)
     if len(note) > NOTE_LENGTH:
         raise Refusal(N_("备注最多 %(most)s 个字"), field="note", most=NOTE_LENGTH)
     case.label = label

@@ -39,8 +39,8 @@ AMOUNTS = Limits(1, 1_000_000_000)
 # day, `payout_account_age` in hours since it was added; of a distributor's orders of 30 days, how
 # many in a hundred were refunded, were placed faster than a person can, were her own
 # (channels/conduct.py); `watched` 1 for somebody on the list of those to be watched,
-# `wrong_codes_everywhere` how many codes that do not exist were typed lately, by anybody (two a
-# second are forgiven).
+# `disposable_email` 1 for an address made to be thrown away, `wrong_codes_everywhere` how many
+# codes that do not exist were typed lately, by anybody (two a second are forgiven).
 FACTS = {
     "amount": AMOUNTS,
     "quantity": Limits(1, 1000),
@@ -51,6 +51,7 @@ FACTS = {
     "hasty_percent": Limits(1, 100),
     "own_percent": Limits(1, 100),
     "watched": Limits(0, 1),
+    "disposable_email": Limits(0, 1),
     "wrong_codes_everywhere": Limits(1, 100_000),
 }
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core import clock, db, ids
 from app.core.db import after_commit, require_transaction, savepoint, session
 from app.core.outbox import later
-from app.domain.risk import conditions, counters, lists, proofs, reading, restrictions
+from app.domain.risk import conditions, counters, disposable, lists, proofs, reading, restrictions
 from app.domain.risk.conditions import Compared, Condition, Known, Question
 from app.domain.risk.models import Action, Checkpoint, Decision, Key, Rule, RuleMode
 from app.domain.risk.proofs import Proof
@@ -75,6 +75,8 @@ class Situation:
     # In the open, for the lists of networks and of domains alone.
     address: str = ""
     email_domain: str = ""
+    # What she typed that staff will read, for the lists of words.
+    typed: str = ""
     # What the form brought, and the browser it was given to.
     proof: Proof | None = None
     browser: str = ""
@@ -157,7 +159,9 @@ def _decide(situation: Situation) -> Decided:
     now = clock.now()
     live = [rule for rule in _live_rules(situation.checkpoint) if _looks(rule, situation, now)]
     wanted = _wanted(live)
-    listed_as = lists.hashes_around(situation.whose, situation.address, situation.email_domain)
+    listed_as = lists.hashes_around(
+        situation.whose, situation.address, situation.email_domain, situation.typed
+    )
     asked = [subject for subject in wanted if isinstance(subject, Question)]
     found = reading.read(situation.checkpoint, situation.whose, listed_as, asked, now)
     listed = lists.say(found.entries)
@@ -260,7 +264,10 @@ def _facts(
     wanted: list[str | Question], situation: Situation, listed: lists.Listed
 ) -> dict[str | Question, int | None]:
     """The facts that a rule wants, as far as they can be known here."""
-    facts = dict(situation.facts) | {"watched": lambda: int(listed.watched)}
+    facts = dict(situation.facts) | {
+        "watched": lambda: int(listed.watched),
+        "disposable_email": lambda: int(disposable.is_disposable(situation.email_domain)),
+    }
     # How many are wanted is told anyway: a limit that stands asks for it.
     names = {subject for subject in wanted if isinstance(subject, str)} | {"quantity"}
     return {name: facts[name]() for name in sorted(names) if name in facts}

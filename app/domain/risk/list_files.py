@@ -39,6 +39,8 @@ SUBJECTS = {
     "联系方式": Subject.CONTACT,
     "email_domain": Subject.EMAIL_DOMAIN,
     "邮箱域名": Subject.EMAIL_DOMAIN,
+    "keyword": Subject.KEYWORD,
+    "关键词": Subject.KEYWORD,
 }
 
 

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 
 from app.core import audit, clock, keys
 from app.core.actors import actor
-from app.core.db import require_transaction, session
+from app.core.db import after_commit, require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.domain.accounts.contacts import Contact
+from app.domain.risk import keywords
 from app.domain.risk.events import HASH_BYTES, hashed
 from app.domain.risk.models import Key, ListEntry, ListKind, Subject
 
@@ -25,7 +26,7 @@ DAYS = (1, 7, 30, 90, 365)
 DEFAULT_DAYS = 90
 REASON_LENGTH = 200
 # What a person types; device, payer and account are listed from a case or a decision.
-TYPED = (Subject.ADDRESS, Subject.CONTACT, Subject.EMAIL_DOMAIN)
+TYPED = (Subject.ADDRESS, Subject.CONTACT, Subject.EMAIL_DOMAIN, Subject.KEYWORD)
 # The sizes of network that can be listed. Wider than these is half the country.
 V4_SIZES = range(16, 33)
 V6_SIZES = (32, 48, 56, 64, 128)
@@ -63,6 +64,9 @@ def parse(subject: Subject, text: str) -> Value:
         return _network(text)
     if subject == Subject.EMAIL_DOMAIN:
         return _domain(text)
+    if subject == Subject.KEYWORD:
+        word = keywords.read(text)
+        return Value(subject, _hash(subject, word), word)
     if subject == Subject.CONTACT:
         try:
             contact = Contact.parse(text)
@@ -86,6 +90,8 @@ def add(kind: ListKind, value: Value, reason: str, days: int, source: str = "sta
         raise Refusal(N_("请写明原因，2 到 %(most)s 个字"), field="reason", most=REASON_LENGTH)
     if days not in DAYS:
         raise Refusal(N_("请选择有效期"), field="days")
+    if value.subject == Subject.KEYWORD and kind == ListKind.TRUST:
+        raise Refusal(N_("关键词谁都写得出来，不能加入信任名单"), field="list")
     now = clock.now()
     _remove_the_expired(kind, value, now)
     if session.scalar(_live(kind, value).limit(1)) is not None:
@@ -103,6 +109,7 @@ def add(kind: ListKind, value: Value, reason: str, days: int, source: str = "sta
     )
     session.add(entry)
     session.flush()
+    after_commit(keywords.forget)
     audit.record("risk.list", "risk_list_entries", entry.id, reason=entry.reason, list=kind.value)
     return entry
 
@@ -121,15 +128,21 @@ def remove(entry_id: int) -> None:
     if entry.removed_at is not None:
         raise Conflict(N_("已经移除了"))
     entry.removed_at = clock.now()
+    after_commit(keywords.forget)
     audit.record("risk.unlist", "risk_list_entries", entry.id, list=entry.list.value)
 
 
-def hashes_around(whose: Mapping[Key, bytes], address: str, email_domain: str) -> list[bytes]:
-    """What every entry about somebody would be found by; `address`, `email_domain` may be empty.
+def hashes_around(
+    whose: Mapping[Key, bytes], address: str, email_domain: str, typed: str = ""
+) -> list[bytes]:
+    """What every entry about somebody, or about what she `typed`, would be found by; `address`,
+    `email_domain` and `typed` may be empty.
 
     A hash is of its subject too, so no two subjects share one.
     """
-    return sorted({found for _, found in _values(whose, address, email_domain)})
+    found = {value_hash for _, value_hash in _values(whose, address, email_domain)}
+    found |= {_hash(Subject.KEYWORD, word) for word in keywords.found_in(typed)}
+    return sorted(found)
 
 
 def say(found: Collection[tuple[int, ListKind]]) -> Listed:

@@ -179,7 +179,7 @@ class ListKind(StrEnum):
 
 
 class Subject(StrEnum):
-    """What a list names."""
+    """What a list names. A `keyword` stands in what somebody typed, and is shown as it is."""
 
     ADDRESS = "address"
     DEVICE = "device"
@@ -187,6 +187,7 @@ class Subject(StrEnum):
     EMAIL_DOMAIN = "email_domain"
     PAYER = "payer"
     ACCOUNT = "account"
+    KEYWORD = "keyword"
 
 
 class ListEntry(db.Model):
@@ -313,6 +314,10 @@ class Case(db.Model):
         sa.CheckConstraint(
             "(state IN ('approved', 'rejected')) = (label IS NOT NULL)", name="closed_with_label"
         ),
+        sa.CheckConstraint(
+            "(state <> 'open' OR assignee = '') AND (state <> 'in_review' OR assignee <> '')",
+            name="in_review_by_somebody",
+        ),
     )
 
     MOVES: ClassVar = {
@@ -335,6 +340,7 @@ class Case(db.Model):
     state: Mapped[CaseState] = mapped_column(default=CaseState.OPEN, index=True)
     label: Mapped[Label | None]
     note: Mapped[str] = mapped_column(default="")
+    # Who is looking at it, or was when it was closed.
     assignee: Mapped[str] = mapped_column(default="")
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]

@@ -139,6 +139,15 @@ PACK = (
         Action.CAPTCHA,
         score=20,
     ),
+    # Some who buy for themselves give such an address too: a second of a machine's work, and a few
+    # points.
+    Preset(
+        "disposable_email",
+        Checkpoint.CHECKOUT,
+        {"fact": "disposable_email", "at_least": 1},
+        Action.CAPTCHA,
+        score=20,
+    ),
     # R15. A payer who buys by the dozen is a reseller, or a stolen account being emptied.
     Preset(
         "payer_many_orders",

@@ -41,6 +41,7 @@ ACTIONS = {
     "distributor.restore": N_("恢复分销商"),
     "distributor.suspend": N_("暂停分销商"),
     "distributor.tier": N_("分销商等级变化"),
+    "audit.anchor": N_("寄出操作日志的锚点"),
     "code-exports.export": N_("导出卡密导出记录"),
     "export.approve": N_("批准导出卡密"),
     "export.cancel": N_("撤回导出卡密"),

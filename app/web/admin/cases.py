@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask_babel import gettext as _
+from flask_login import current_user
 
 from app.core import clock
 from app.core.db import session, transaction
@@ -16,6 +17,7 @@ from app.domain.risk.models import Case, Decision, Key, Label
 from app.web import risk_words
 from app.web.access import staff
 from app.web.admin import todo
+from app.web.admin.actors import named
 from app.web.admin.typed import Typed
 from app.web.errors import words
 from app.web.render import render
@@ -48,6 +50,7 @@ def index() -> Response:
         "admin/cases/index.html",
         cases=found,
         orders={order.id: order for order in session.scalars(wanted)},
+        names=named(case.closed_by if closed else case.assignee for case in found),
         closed=closed,
         now=clock.now(),
         label_words=dict(risk_words.labels(Label)),
@@ -56,12 +59,28 @@ def index() -> Response:
     )
 
 
+@routes.post("/admin/cases/assignments")
+@staff("risk.review")
+def create_assignments() -> Response:
+    """Take every ticked order, so that nobody else looks at it meanwhile."""
+    return _for_ticked(lambda uid, _note: cases.take(uid), lambda n: _("%(n)s 个订单由你来看", n=n))
+
+
+@routes.post("/admin/cases/returns")
+@staff("risk.review")
+def create_returns() -> Response:
+    """Put every ticked order back."""
+    return _for_ticked(
+        lambda uid, _note: cases.put_back(uid), lambda n: _("已放回 %(n)s 个订单", n=n)
+    )
+
+
 @routes.post("/admin/cases/approvals")
 @staff("risk.review")
 def create_approvals() -> Response:
     """Let every ticked order go."""
     trust, label = request.form.get("trust") == "1", _label("approved_as", APPROVED_AS)
-    return _close_ticked(
+    return _for_ticked(
         lambda uid, note: cases.approve(uid, label, note, trust=trust),
         lambda n: _("已放行 %(n)s 个订单，正在发货", n=n),
     )
@@ -72,7 +91,7 @@ def create_approvals() -> Response:
 def create_rejections() -> Response:
     """Send the money of every ticked order back."""
     block, label = request.form.get("block") == "1", _label("rejected_as", REJECTED_AS)
-    return _close_ticked(
+    return _for_ticked(
         lambda uid, note: cases.reject(uid, label, note, block=block),
         lambda n: _("已拒绝 %(n)s 个订单，款项正在原路退回", n=n),
     )
@@ -82,6 +101,18 @@ def create_rejections() -> Response:
 @staff("risk.view")
 def show(uid: str) -> Response:
     return _page(uid, Typed({}))
+
+
+@routes.post("/admin/cases/<uid>/assignment")
+@staff("risk.review")
+def create_assignment(uid: str) -> Response:
+    return _in_hand(uid, cases.take, _("由你来看，别人不能同时处理"))
+
+
+@routes.post("/admin/cases/<uid>/return")
+@staff("risk.review")
+def create_return(uid: str) -> Response:
+    return _in_hand(uid, cases.put_back, _("已放回，别人可以来看了"))
 
 
 @routes.post("/admin/cases/<uid>/approval")
@@ -111,6 +142,20 @@ def _label(name: str, offered: tuple[Label, ...]) -> Label:
     return Label(text) if text in offered else offered[0]
 
 
+def _in_hand(uid: str, change: Callable[[str], None], done: str) -> Response:
+    try:
+        transaction(lambda: change(uid))
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        session.rollback()
+        typed = Typed({})
+        typed.note([refusal])
+        return _page(uid, typed, refusal.status)
+    flash(done, "good")
+    return redirect(url_for("admin.cases.show", uid=uid), 303)  # type: ignore[return-value]
+
+
 def _close(uid: str, close: Callable[[str], None], done: str) -> Response:
     typed = Typed(request.form)
     try:
@@ -126,15 +171,18 @@ def _close(uid: str, close: Callable[[str], None], done: str) -> Response:
     return _to_index()
 
 
-def _close_ticked(close: Callable[[str, str], None], done: Callable[[int], str]) -> Response:
+def _for_ticked(change: Callable[[str, str], None], done: Callable[[int], str]) -> Response:
     """Each in a unit of its own: what somebody else was first with stops none of the others."""
     ticked = request.form.getlist("case")[:MOST_AT_ONCE]
     note = Typed(request.form).text("note")
-    count = late = 0
+    count = late = theirs = 0
     for uid in dict.fromkeys(ticked):
         try:
-            transaction(lambda uid=uid: close(uid, note))  # type: ignore[misc]
+            transaction(lambda uid=uid: change(uid, note))  # type: ignore[misc]
             count += 1
+        except cases.InOtherHands:
+            session.rollback()
+            theirs += 1
         except (NotFound, Conflict):
             session.rollback()
             late += 1
@@ -149,6 +197,8 @@ def _close_ticked(close: Callable[[str, str], None], done: Callable[[int], str])
         flash(done(count), "good")
     if late:
         flash(_("%(n)s 个刚刚已经处理过", n=late), "info")
+    if theirs:
+        flash(_("%(n)s 个正由别人审核", n=theirs), "info")
     return _to_index()
 
 
@@ -160,6 +210,7 @@ def _page(uid: str, typed: Typed, status: int = 200) -> Response:
     case: Case = cases.find(uid)
     decision = session.get_one(Decision, case.decision_id)
     linked, further = _linked(case, decision)
+    who = case.closed_by or case.assignee
     return render(
         "admin/cases/show.html",
         status=status,
@@ -172,6 +223,8 @@ def _page(uid: str, typed: Typed, status: int = 200) -> Response:
         further=further,
         most=linking.MOST,
         is_open=case.state in cases.OPEN,
+        may_close=current_user.may("risk.review") and cases.may_close(case),
+        reviewer=named([who])[who] if who else "",
         now=clock.now(),
         approved_as=risk_words.labels(APPROVED_AS),
         rejected_as=risk_words.labels(REJECTED_AS),

@@ -19,6 +19,7 @@ from app.domain.channels import balance, joining, queries, tiers
 from app.domain.channels.models import Distributor, DistributorState, Tier
 from app.domain.ledger import queries as books
 from app.domain.orders.rules import balance_account
+from app.domain.risk import keywords
 from app.web import state_words
 from app.web.access import staff
 from app.web.admin import todo
@@ -130,6 +131,7 @@ def show(uid: str) -> Response:
         child_count=queries.count_children([one.id]).get(one.id, 0),
         sold=sold,
         days=tiers.WINDOW.days,
+        listed_words=keywords.found_in(f"{one.name} {one.introduction}"),
         timeline=timeline_of(one),
         balance=balance.of(one.uid),
         has_entries=books.has_account(balance_account(one.uid)),

@@ -26,8 +26,8 @@ from app.web.render import render
 
 routes = Blueprint("risk_rules", __name__)
 
-# A fact that is true or not has no threshold to set.
-YES_OR_NO = "watched"
+# Facts that are true or not have no threshold to set.
+YES_OR_NO = ("watched", "disposable_email")
 
 
 @routes.get("/admin/risk/rules")
@@ -106,7 +106,7 @@ def _page(rule: Rule, typed: Typed, outcome: Outcome | None = None, status: int 
                 risk_words.is_money(one),
             )
             for number, one in enumerate(comparisons)
-            if one.subject != YES_OR_NO
+            if one.subject not in YES_OR_NO
         ],
         lasts=rule.action in LASTING,
         minutes=MINUTES,
@@ -154,7 +154,7 @@ def _fields(rule: Rule, typed: Typed) -> RuleFields:
 
 
 def _threshold(typed: Typed, number: int, comparison: Comparison) -> int:
-    if comparison.subject == YES_OR_NO:
+    if comparison.subject in YES_OR_NO:
         return comparison.threshold
     name = _field_of(number)
     value = typed.money(name) if risk_words.is_money(comparison) else typed.whole(name)

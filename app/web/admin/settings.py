@@ -1,11 +1,14 @@
 """What the merchant decides about the shop."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask_babel import gettext as _
 
 from app.core.db import transaction
 from app.core.errors import N_, Refusal
 from app.domain.catalog import preferences
+from app.domain.messages import anchoring
 from app.providers import messages
 from app.web.access import staff
 from app.web.admin.typed import Typed
@@ -94,9 +97,27 @@ def update_payer() -> Response:
     )
 
 
-def _change(wanted: dict[str, object]) -> Response:
+@routes.post("/admin/settings/anchor")
+@staff("settings.change", step_up=True)
+def update_anchor() -> Response:
+    """Whether the audit log's anchor is sent out every day, and where to."""
+    typed = Typed(request.form)
+    return _change(
+        {"anchor_mail": typed.text("anchor_mail") == "on", "anchor_to": typed.text("anchor_to")},
+        anchoring.watch,
+    )
+
+
+def _change(wanted: dict[str, object], besides: Callable[[], None] | None = None) -> Response:
+    """`besides` is done in the same unit."""
+
+    def change() -> None:
+        preferences.change(wanted)
+        if besides is not None:
+            besides()
+
     try:
-        transaction(lambda: preferences.change(wanted))
+        transaction(change)
     except Refusal as refusal:
         typed = {name: request.form.get(name, "") for name in wanted}
         return _page(typed, {refusal.field: words(refusal)}, refusal.status)

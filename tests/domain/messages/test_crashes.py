@@ -44,16 +44,10 @@ def die_at(point: str, row_id: int, post: Post, environment: dict[str, str]) -> 
     assert ended.returncode == KILLED
 
 
-@pytest.mark.parametrize(("point", "mails"), [("message.intended", 0), ("message.called", 1)])
-def test_killed_half_way_it_is_doubt_and_not_sent_again(
-    app: Flask, post: Post, database_url: str, tmp_path: Path, point: str, mails: int
-) -> None:
-    factories.buy(factories.make_product(), phone=MEI)
-    session.rollback()
-    row_id = session.scalars(sa.select(OutboxRow.id).where(OutboxRow.key.like("message:%"))).one()
-    session.rollback()
-    environment = {
-        "DATA_DIR": str(tmp_path),
+def environment_of(data_dir: Path, database_url: str) -> dict[str, str]:
+    """The settings of a process that works for the shop of a test."""
+    return {
+        "DATA_DIR": str(data_dir),
         "DATABASE_URL": database_url,
         "REDIS_URL": "unix:///nowhere",
         "SECRET_KEY": "test" * 16,
@@ -62,7 +56,17 @@ def test_killed_half_way_it_is_doubt_and_not_sent_again(
         "BASE_URL": "http://localhost",
     }
 
-    die_at(point, row_id, post, environment)
+
+@pytest.mark.parametrize(("point", "mails"), [("message.intended", 0), ("message.called", 1)])
+def test_killed_half_way_it_is_doubt_and_not_sent_again(
+    app: Flask, post: Post, database_url: str, tmp_path: Path, point: str, mails: int
+) -> None:
+    factories.buy(factories.make_product(), phone=MEI)
+    session.rollback()
+    row_id = session.scalars(sa.select(OutboxRow.id).where(OutboxRow.key.like("message:%"))).one()
+    session.rollback()
+
+    die_at(point, row_id, post, environment_of(tmp_path, database_url))
     assert post.states() == [("arrived", "sending")]
     session.rollback()
     with time_machine.travel(clock.now() + outbox.LEASE + timedelta(seconds=1), tick=True):

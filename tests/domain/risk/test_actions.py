@@ -78,6 +78,21 @@ def test_who_looks_at_a_delayed_order_stops_the_clock() -> None:
     assert factories.fresh(placed.order).state == OrderState.REFUNDED
 
 
+def test_who_puts_a_delayed_order_back_too_late_lets_it_go_and_who_forgets_it_is_told_of() -> None:
+    switch_on("new_account_delay")
+    placed = held_order()
+    uid = cases.queue()[0].uid
+    transaction(lambda: cases.take(uid))
+    told = sa.select(OutboxRow).where(OutboxRow.name == "app.domain.messages.jobs.overdue_case")
+    with in_(11):
+        factories.work()
+        assert session.scalars(told).one().due_at - clock.now() > timedelta(minutes=29)
+        transaction(lambda: cases.put_back(uid))
+        factories.work()
+    assert factories.fresh(placed.order).state == OrderState.DELIVERED
+    assert cases.find(uid).state == CaseState.RELEASED
+
+
 def test_a_code_in_many_hands_is_frozen_whichever_way_it_comes() -> None:
     switch_on("code_in_many_hands")
     text = "AAAA-BBBB-CCCC-DDDD-EEEE"

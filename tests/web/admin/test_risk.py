@@ -205,6 +205,40 @@ def test_ticked_cases_are_closed_together(owner: Visitor) -> None:
     assert states == [OrderState.DELIVERED, OrderState.DELIVERED, OrderState.REFUNDING]
 
 
+def test_who_looks_at_an_order_is_seen_and_nobody_comes_between(app: Flask, owner: Visitor) -> None:
+    person = people.make(Role.SUPPORT)
+    one, other = Visitor(app, person), Visitor(app, people.make(Role.OPERATOR))
+    case, second = held(), held()
+    page = f"/admin/cases/{case.uid}"
+
+    assert location(one.post(f"{page}/assignment")) == page
+    assert person.name in words(other.get("/admin/cases"))
+    assert "放回" in words(one.get(page))
+    # Whoever comes second is told who has it, by every way.
+    shown = other.get(page)
+    assert f"{person.name} 正在审核，放回以后别人才能处理" in words(shown)
+    assert "/approval" not in shown.text
+    for verb in ("assignment", "return", "approval"):
+        late = other.post(f"{page}/{verb}")
+        assert late.status_code == 409
+        assert f"{person.name} 正在审核这个订单" in words(late)
+
+    both = {"case": [case.uid, second.uid]}
+    answer = words(other.get(location(other.post("/admin/cases/assignments", both))))
+    assert "1 个订单由你来看" in answer
+    assert "1 个正由别人审核" in answer
+    assert "1 个正由别人审核" in words(
+        other.get(location(other.post("/admin/cases/approvals", both | {"case": case.uid})))
+    )
+    # An owner goes between, and leaves it to nobody.
+    assert "已放回 2 个订单" in words(owner.get(location(owner.post("/admin/cases/returns", both))))
+    assert location(other.post(f"{page}/approval")) == "/admin/cases"
+    session.rollback()
+    assert [one.state for one in session.scalars(sa.select(Case).order_by(Case.id))] == [
+        *(CaseState.APPROVED, CaseState.OPEN)
+    ]
+
+
 def test_whatever_a_rule_can_say_has_its_words(app: Flask) -> None:
     with app.test_request_context():
         assert set(risk_words.CHECKPOINTS) == set(Checkpoint)

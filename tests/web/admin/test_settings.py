@@ -6,9 +6,11 @@ from flask import Flask
 
 from app.core.audit import AuditEntry
 from app.core.db import session, transaction
+from app.core.outbox import OutboxRow
 from app.domain.accounts.models import Role, Session
 from app.domain.catalog import preferences
 from app.domain.catalog.models import Preference
+from app.domain.messages import anchoring
 from tests import people
 from tests.web.visitors import Visitor, location, words
 
@@ -84,6 +86,22 @@ def test_the_bank_account_wants_a_fresh_proof(app: Flask, owner: Visitor) -> Non
     assert location(fresh.post("/admin/settings/bank-account", form)) == "/admin/settings"
     preferences.forget()
     assert preferences.get().bank_account == "户名：小满"
+
+
+def test_the_anchor_is_sent_out_once_it_is_switched_on(app: Flask, owner: Visitor) -> None:
+    refused = owner.post(
+        "/admin/settings/anchor", {"anchor_mail": "on", "anchor_to": "13900001111"}
+    )
+    assert refused.status_code == 422
+    assert "请填写完整的邮箱" in words(refused)
+    form = {"anchor_mail": "on", "anchor_to": "me@outside.example"}
+    assert location(owner.post("/admin/settings/anchor", form)) == "/admin/settings"
+    preferences.forget()
+    assert preferences.get().anchor_mail and preferences.get().anchor_to == "me@outside.example"
+    session.rollback()
+    keys = session.scalars(sa.select(OutboxRow.key))
+    assert anchoring.WATCH_KEY in set(keys)
+    assert 'value="me@outside.example"' in owner.get("/admin/settings").text
 
 
 def test_the_general_form_does_not_reach_the_bank_account(owner: Visitor) -> None:
