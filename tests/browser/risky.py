@@ -48,7 +48,8 @@ def views(buyer: int, sends: Sends) -> list[View]:
     """What a buyer is asked for, and what staff see; `sends` fills in a form and sends it."""
     switch(*HOLDING)
     held = hold(buyer)
-    scored, taken = score(), take()
+    # Before its payer is trusted.
+    taken, scored = take(), score()
     switch(*ON)
     transaction(lambda: hop(HOPPER))
     transaction(lambda: slip(buyer))
