@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import gc
 import os
 import shutil
 import tempfile
@@ -20,6 +19,7 @@ from app import connect, create_app
 from app.core import keys, migrations
 from app.core.actors import acting_as
 from app.core.db import db, transaction
+from app.core.processes import collect_less
 from app.domain.catalog import preferences
 from app.domain.risk import keywords
 from app.settings import Settings
@@ -43,8 +43,7 @@ os.environ.setdefault("TEST_RUN", str(os.getpid()))
 
 def pytest_collection_finish() -> None:
     """What is there before the tests stays to the end: the collector need not look at it again."""
-    gc.collect()
-    gc.freeze()
+    collect_less()
 
 
 def settings(data_dir: Path, database_url: str, redis_url: str = "unix:///nowhere") -> Settings:

@@ -68,6 +68,7 @@ ACTIONS = {
     "pass.use": N_("核销"),
     "risk-lists.export": N_("导出风控名单"),
     "risk.approved": N_("审核放行"),
+    "risk.freeze": N_("冻结"),
     "risk.lift": N_("解除限制"),
     "risk.list": N_("加入名单"),
     "risk.rejected": N_("审核拒绝"),
