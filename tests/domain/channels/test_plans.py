@@ -45,7 +45,8 @@ def test_a_draft_is_published_and_another_made_from_it(app: Flask) -> None:
     published = plans.find_published()
     assert published is not None and published.id == second.id
     session.rollback()
-    told = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "plan.publish")).all()
+    publishing = sa.select(AuditEntry).where(AuditEntry.action == "plan.publish")
+    told = session.scalars(publishing.order_by(AuditEntry.id)).all()
     assert [entry.detail for entry in told] == [
         {"version": 1, "retired": None},
         {"version": 2, "retired": 1},
