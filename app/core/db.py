@@ -165,16 +165,18 @@ def once(ids: sa.Select[Any]) -> sa.Select[Any]:
 def transaction(work: Callable[[], T]) -> T:
     """Run `work` as one unit: all of it is committed, or nothing.
 
-    The whole unit is run again when the database asks for it (deadlock, lock wait, busy file) and
-    when a UNIQUE constraint says that somebody else was first: the second run then sees them. So
-    `work` must have no effect outside the database. Units do not nest.
+    The whole unit is run again when the database asks for it (deadlock, lock wait, busy file), when
+    a UNIQUE constraint says that somebody else was first (the second run then sees them), and when
+    a part raises DoneWithout. So `work` must have no effect outside the database. Units do not
+    nest.
     """
     if is_in_unit():
         raise RuntimeError("transactions do not nest: the edge opens the one there is")
+    without: frozenset[str] = frozenset()
     for attempt in range(TRIES):
         # What was read before is not what the unit may decide on: begin with a fresh view.
         session.rollback()
-        unit = session().info["unit"] = _Unit()
+        unit = session().info["unit"] = _Unit(without=without)
         try:
             session.connection(execution_options=_unit_options())
             result = work()
@@ -182,10 +184,11 @@ def transaction(work: Callable[[], T]) -> T:
             for write in dict.fromkeys(write for write, _ in unit.at_the_end):
                 write_now(write)
             session.commit()
-        except exc.DBAPIError as error:
+        except (exc.DBAPIError, DoneWithout) as error:
             session.rollback()
             if not _worth_another_try(error, attempt):
                 raise
+            without |= {error.part} if isinstance(error, DoneWithout) else set()
             time.sleep(random.uniform(0.005, 0.03) * 2**attempt)  # noqa: S311  jitter
             continue
         except BaseException:
@@ -197,6 +200,23 @@ def transaction(work: Callable[[], T]) -> T:
             call()
         return result
     raise AssertionError("unreachable: the last try raises")
+
+
+class DoneWithout(Exception):
+    """A part of a unit got no answer from the database, and the unit can do without it.
+
+    The unit is run again, and `is_without(part)` then says so. A savepoint around the part would do
+    the same, and cost every unit two ways to the database that nearly none needs.
+    """
+
+    def __init__(self, part: str) -> None:
+        super().__init__(part)
+        self.part = part
+
+
+def is_without(part: str) -> bool:
+    """Whether this run of the unit has to do without a part."""
+    return part in _unit().without
 
 
 @contextmanager
@@ -309,6 +329,7 @@ class _Unit:
 
     at_the_end: tuple[tuple[Callable[[list[Any]], None], Any], ...] = ()
     after_commit: tuple[Callable[[], None], ...] = ()
+    without: frozenset[str] = frozenset()
 
 
 def _unit() -> _Unit:
@@ -318,9 +339,11 @@ def _unit() -> _Unit:
     return unit
 
 
-def _worth_another_try(error: exc.DBAPIError, attempt: int) -> bool:
+def _worth_another_try(error: exc.DBAPIError | DoneWithout, attempt: int) -> bool:
     if attempt >= TRIES - 1:
         return False
+    if isinstance(error, DoneWithout):
+        return True
     if isinstance(error, exc.IntegrityError):
         return attempt < 2 and _is_unique_violation(error)
     if getattr(error.orig, "sqlstate", None) in RETRYABLE_PG:

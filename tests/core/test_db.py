@@ -8,10 +8,12 @@ from flask import Flask
 from app.core import audit
 from app.core.audit import AuditEntry
 from app.core.db import (
+    DoneWithout,
     after_commit,
     at_the_end,
     db,
     drop_dead_connections,
+    is_without,
     savepoint,
     session,
     transaction,
@@ -134,3 +136,28 @@ def test_a_connection_whose_server_is_gone_fails_where_it_is_looked_for(app: Fla
     drop_dead_connections()
 
     assert session.scalar(sa.select(sa.func.pg_backend_pid())) != pid
+
+
+def test_a_unit_that_can_do_without_a_part_is_run_again_without_it(app: Flask) -> None:
+    seen: list[bool] = []
+
+    def work() -> str:
+        seen.append(is_without("weather"))
+        if is_without("weather"):
+            return "went on"
+        try:
+            session.execute(sa.text("SELECT nothing FROM nowhere"))
+        except sa.exc.DBAPIError as error:
+            raise DoneWithout("weather") from error
+        return "not reached"
+
+    assert transaction(work) == "went on"
+    assert seen == [False, True]
+    # The next unit asks for it again; one that cannot do without it ends.
+    assert transaction(lambda: is_without("weather")) is False
+
+    def insist() -> None:
+        raise DoneWithout("weather")
+
+    with pytest.raises(DoneWithout):
+        transaction(insist)

@@ -90,9 +90,7 @@ def checkout(
 def placed(order: Order, decided: Decided) -> None:
     """The order was made: keep the answer with it, and count it."""
     decided.row.order_id = order.id
-    engine.keep(decided)
-    whose = {Key(key): bytes.fromhex(value) for key, value in decided.row.keys.items()}
-    events.record(EventKind.PLACED, whose, order_id=order.id, amount=order.total)
+    engine.keep(decided, EventKind.PLACED, order.total)
 
 
 def holds(order: Order, payment: Payment) -> bool:
@@ -124,8 +122,7 @@ def holds(order: Order, payment: Payment) -> bool:
             order_id=order.id,
         )
     )
-    engine.keep(decided)
-    events.record(EventKind.PAID, whose, order_id=order.id, amount=payment.received)
+    engine.keep(decided, EventKind.PAID, payment.received)
     if decided.action not in (Action.DELAY, Action.HOLD):
         return False
     move(order, OrderState.HELD)

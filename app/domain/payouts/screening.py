@@ -42,7 +42,7 @@ def withdraw(visit: Visit, holder: Distributor, account: PayoutAccount, amount: 
     decided = _ask(Checkpoint.WITHDRAW, visit, holder, money)
     if not decided.lets_go:
         raise stopping.refusal(decided, SENTENCES, NOT_AT_ALL, field="amount")
-    _keep(decided, EventKind.WITHDRAWN, amount)
+    engine.keep(decided, EventKind.WITHDRAWN, amount)
     return decided
 
 
@@ -51,7 +51,7 @@ def payout_account(visit: Visit, holder: Distributor, account_index: bytes, type
     decided = _ask(Checkpoint.PAYOUT_ACCOUNT, visit, holder, Money(account_index, typed=typed))
     if not decided.lets_go:
         raise stopping.refusal(decided, {Action.BLOCK: NOT_ADDED}, NOT_ADDED, field="account")
-    _keep(decided, EventKind.PAYOUT_ACCOUNT_ADDED, 0)
+    engine.keep(decided, EventKind.PAYOUT_ACCOUNT_ADDED)
 
 
 def is_frozen(holder: Distributor) -> bool:
@@ -85,12 +85,6 @@ def _ask(checkpoint: Checkpoint, visit: Visit, holder: Distributor, money: Money
             browser=visit.device,
         )
     )
-
-
-def _keep(decided: Decided, kind: EventKind, amount: int) -> None:
-    engine.keep(decided)
-    whose = {Key(key): bytes.fromhex(value) for key, value in decided.row.keys.items()}
-    events.record(kind, whose, amount=amount)
 
 
 def _hours_since(at: datetime | None) -> int:

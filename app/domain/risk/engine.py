@@ -16,11 +16,20 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.core import clock, db, ids
-from app.core.db import after_commit, require_transaction, savepoint, session
+from app.core.db import after_commit, require_transaction, session
 from app.core.outbox import later
-from app.domain.risk import conditions, counters, disposable, lists, proofs, reading, restrictions
+from app.domain.risk import (
+    conditions,
+    counters,
+    disposable,
+    events,
+    lists,
+    proofs,
+    reading,
+    restrictions,
+)
 from app.domain.risk.conditions import Compared, Condition, Known, Question
-from app.domain.risk.models import Action, Checkpoint, Decision, Key, Rule, RuleMode
+from app.domain.risk.models import Action, Checkpoint, Decision, EventKind, Key, Rule, RuleMode
 from app.domain.risk.proofs import Proof
 from app.domain.risk.restrictions import Standing
 from app.domain.risk.rules import (
@@ -60,8 +69,17 @@ STEADY = (Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.NETWORK, Key.IP)
 Fact = Callable[[], int | None]
 
 _DECISIONS = db.table_of(Decision)
-# On the way of every order, so built once.
-_KEEP = sa.insert(_DECISIONS).returning(_DECISIONS.c.id)
+# What a unit can do without.
+PART = "risk"
+# On the way of every order, so built once; and on PostgreSQL both in one way to the database.
+_KEPT_AS = {one.name: f"kept_{one.name}" for one in _DECISIONS.columns if one.name != "id"}
+_KEEP = (
+    sa.insert(_DECISIONS)
+    .values({name: sa.bindparam(parameter) for name, parameter in _KEPT_AS.items()})
+    .returning(_DECISIONS.c.id)
+)
+_KEPT = _KEEP.cte("kept")
+_KEEP_AND_COUNT = events.RECORD.add_cte(_KEPT).returning(sa.select(_KEPT.c.id).scalar_subquery())
 
 
 @dataclass(frozen=True)
@@ -145,13 +163,14 @@ def decide(situation: Situation) -> Decided:
     must never be why an honest buyer's money or order is lost.
     """
     require_transaction()
-    try:
-        with savepoint():
-            return _decide(situation)
-    except DBAPIError as error:
-        log.error("risk.failed", checkpoint=situation.checkpoint.value, kind=type(error).__name__)
+    if db.is_without(PART):
         failed_as = _failure_mode(situation)
         return Decided(failed_as, _row(situation, failed_as, failed_as=failed_as.value))
+    try:
+        return _decide(situation)
+    except DBAPIError as error:
+        log.error("risk.failed", checkpoint=situation.checkpoint.value, kind=type(error).__name__)
+        raise db.DoneWithout(PART) from error
 
 
 def _decide(situation: Situation) -> Decided:
@@ -201,13 +220,24 @@ def _decide(situation: Situation) -> Decided:
     return Decided(row.action, row, until, new, listed, telling)
 
 
-def keep(decided: Decided) -> None:
-    """Write the answer down, with what follows from it. In a unit of its own when it says no."""
+def keep(decided: Decided, happened: EventKind | None = None, amount: int = 0) -> None:
+    """Write the answer down, with what follows from it. In a unit of its own when it says no.
+
+    With `happened`: so it came to pass, and is counted by the keys that were asked about.
+    """
     require_transaction()
     row = decided.row
-    values = {column.name: getattr(row, column.name) for column in _DECISIONS.columns}
-    del values["id"]
-    row.id = int(db.execute(_KEEP, values).scalar_one())
+    kept = {parameter: getattr(row, name) for name, parameter in _KEPT_AS.items()}
+    if happened is None:
+        row.id = int(db.execute(_KEEP, kept).scalar_one())
+    else:
+        whose = {Key(key): bytes.fromhex(value) for key, value in row.keys.items()}
+        values = events.values_of(happened, whose, order_id=row.order_id, amount=amount)
+        if db.is_postgres():
+            row.id = int(db.execute(_KEEP_AND_COUNT, kept | values).scalar_one())
+        else:
+            row.id = int(db.execute(_KEEP, kept).scalar_one())
+            db.execute(events.RECORD, values)
     restrictions.put(decided.new, row.uid)
     lists.count_hits(decided.listed.entry_ids)
     if decided.telling:

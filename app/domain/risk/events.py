@@ -22,7 +22,10 @@ NOT_A_VISITOR = [
 
 _EVENTS = db.table_of(RiskEvent)
 # On the way of every order, so built once.
-_RECORD = sa.insert(_EVENTS).returning(_EVENTS.c.id)
+RECORD = sa.insert(_EVENTS).values(
+    {one.name: sa.bindparam(f"event_{one.name}") for one in _EVENTS.c if one.name != "id"}
+)
+_RECORD = RECORD.returning(_EVENTS.c.id)
 _PLACED = sa.select(*(_EVENTS.c[key.value] for key in Key)).where(
     _EVENTS.c.order_id == sa.bindparam("order_id"), _EVENTS.c.kind == EventKind.PLACED
 )
@@ -56,12 +59,21 @@ def record(
 ) -> int:
     """Count it from the end of this unit on; its id, should it have to be taken back."""
     db.require_transaction()
-    values = {key.value: whose.get(key) for key in Key}
-    made = db.execute(
-        _RECORD,
-        values | {"kind": kind, "at": clock.now(), "order_id": order_id, "amount": amount},
-    )
-    return int(made.scalar_one())
+    values = values_of(kind, whose, order_id=order_id, amount=amount)
+    return int(db.execute(_RECORD, values).scalar_one())
+
+
+def values_of(
+    kind: EventKind, whose: Mapping[Key, bytes], *, order_id: int | None, amount: int
+) -> dict[str, object]:
+    """What the parameters of RECORD stand for."""
+    keys_of = {f"event_{key.value}": whose.get(key) for key in Key}
+    return keys_of | {
+        "event_kind": kind,
+        "event_at": clock.now(),
+        "event_order_id": order_id,
+        "event_amount": amount,
+    }
 
 
 def take_back(event_id: int) -> None:
