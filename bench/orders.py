@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,15 +50,18 @@ def over_http(orders: int) -> list[Figure]:
     ]
 
 
-def rate(orders: int, *, rules: bool) -> float:
-    """Complete orders a second, with every rule of risk on or with none."""
-    seconds, latencies = _bought(orders, rules=rules)
+def rate(orders: int, *, rules: bool, before: Callable[[], None]) -> float:
+    """Complete orders a second, with every rule of risk on or with none, in a shop with a past."""
+    seconds, latencies = _bought(orders, rules=rules, before=before)
     return len(latencies) / seconds
 
 
-def _bought(orders: int, *, rules: bool) -> tuple[float, list[float]]:
+def _bought(
+    orders: int, *, rules: bool, before: Callable[[], None] | None = None
+) -> tuple[float, list[float]]:
     each = max(orders // CLIENTS, 5)
-    with shop.serving(codes=CLIENTS * (each + 5) + 200, rules=rules) as web:
+    codes = CLIENTS * (each + 5) + 200
+    with shop.serving(codes=codes, rules=rules, before=before) as web:
         _all_buy(web, 5, first=1)
         return _all_buy(web, each, first=1000)
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -113,8 +113,11 @@ class Web:
 
 
 @contextlib.contextmanager
-def serving(codes: int, processes: int = 2, *, rules: bool = False) -> Iterator[Web]:
-    """The shop with that many codes on its shelf, behind gunicorn; with every rule of risk on."""
+def serving(
+    codes: int, processes: int = 2, *, rules: bool = False, before: Callable[[], None] | None = None
+) -> Iterator[Web]:
+    """The shop with that many codes on its shelf, behind gunicorn; with every rule of risk on, and
+    with what `before` says happened in it."""
     with database() as url, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         queue = servers.RedisServer(Path(folder))
         queue.start()
@@ -124,6 +127,8 @@ def serving(codes: int, processes: int = 2, *, rules: bool = False) -> Iterator[
             slug = factories.make_product(codes=codes, price=PRICE).slug
             if rules:
                 transaction(switch_all_on)
+            if before is not None:
+                before()
         with gunicorn(["wsgi:app", "--workers", str(processes)], port, environment):
             yield Web(port, slug, url)
         queue.kill()

@@ -22,7 +22,7 @@ from app.domain.risk import (
     conditions,
     counters,
     disposable,
-    events,
+    keeping,
     lists,
     proofs,
     reading,
@@ -68,18 +68,8 @@ STEADY = (Key.ACCOUNT, Key.CONTACT, Key.DEVICE, Key.NETWORK, Key.IP)
 
 Fact = Callable[[], int | None]
 
-_DECISIONS = db.table_of(Decision)
 # What a unit can do without.
 PART = "risk"
-# On the way of every order, so built once; and on PostgreSQL both in one way to the database.
-_KEPT_AS = {one.name: f"kept_{one.name}" for one in _DECISIONS.columns if one.name != "id"}
-_KEEP = (
-    sa.insert(_DECISIONS)
-    .values({name: sa.bindparam(parameter) for name, parameter in _KEPT_AS.items()})
-    .returning(_DECISIONS.c.id)
-)
-_KEPT = _KEEP.cte("kept")
-_KEEP_AND_COUNT = events.RECORD.add_cte(_KEPT).returning(sa.select(_KEPT.c.id).scalar_subquery())
 
 
 @dataclass(frozen=True)
@@ -227,17 +217,7 @@ def keep(decided: Decided, happened: EventKind | None = None, amount: int = 0) -
     """
     require_transaction()
     row = decided.row
-    kept = {parameter: getattr(row, name) for name, parameter in _KEPT_AS.items()}
-    if happened is None:
-        row.id = int(db.execute(_KEEP, kept).scalar_one())
-    else:
-        whose = {Key(key): bytes.fromhex(value) for key, value in row.keys.items()}
-        values = events.values_of(happened, whose, order_id=row.order_id, amount=amount)
-        if db.is_postgres():
-            row.id = int(db.execute(_KEEP_AND_COUNT, kept | values).scalar_one())
-        else:
-            row.id = int(db.execute(_KEEP, kept).scalar_one())
-            db.execute(events.RECORD, values)
+    keeping.write(row, happened, amount)
     restrictions.put(decided.new, row.uid)
     lists.count_hits(decided.listed.entry_ids)
     if decided.telling:
