@@ -88,7 +88,7 @@ def _remember(count: int, someone: int = 0) -> None:
                 "INSERT INTO risk_events (kind, at, ip, network, device, contact, order_id, amount)"
                 " SELECT (ARRAY['placed', 'paid', 'wrong_code'])[1 + g %% 3],"
                 f" now() - g * interval '{DAYS} days' / {count},"
-                " ip, network, device, contact, g, 3000"
+                " ip, network, device, contact, -g, 3000"
                 f" FROM generate_series({first}, {last}) AS g JOIN people ON n = g %% {PEOPLE}"
             )
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
