@@ -31,6 +31,12 @@ pytestmark = pytest.mark.usefixtures("audited", "channel")
 IP = "203.0.113.9"
 
 
+@pytest.fixture(autouse=True)
+def by_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the tests are run: at night less may be exported."""
+    monkeypatch.setattr(watching, "_hour", lambda _now: 12)
+
+
 class Two:
     """A maker and a checker, and a batch with codes."""
 
