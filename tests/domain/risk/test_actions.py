@@ -10,8 +10,10 @@ from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict, Refusal
 from app.core.outbox import OutboxRow
+from app.domain.accounts.models import Role
 from app.domain.channels import holding
 from app.domain.channels.models import CommissionState
+from app.domain.messages import alerts
 from app.domain.orders.models import Order, OrderState
 from app.domain.orders.placing import Placed
 from app.domain.redemptions import guessing
@@ -21,13 +23,14 @@ from app.domain.risk.models import (
     Action,
     CaseState,
     Checkpoint,
+    Decision,
     Key,
     Label,
     Restriction,
     Rule,
 )
 from app.domain.risk.visits import Visit
-from tests import channels, factories, sellers
+from tests import channels, factories, people, sellers
 from tests.domain.risk import shopping
 from tests.domain.risk.shopping import latest, order, switch_on
 
@@ -197,7 +200,13 @@ def test_commission_is_kept_back_for_a_time_and_then_let_go() -> None:
     )
 
 
-def test_the_owners_hear_of_a_rule_that_only_tells_once_an_hour() -> None:
+def test_the_owners_hear_of_a_rule_that_only_tells_once_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(alerts, "send", lambda _sender, message: sent.append(message.text))
+    people.make(Role.OWNER)
+    people.make(Role.SUPPORT)
     condition = {"fact": "amount", "at_least": 1}
     switch_on("many_orders_captcha", condition=condition, action=Action.NOTIFY)
     product = factories.make_product(codes=9)
@@ -206,6 +215,11 @@ def test_the_owners_hear_of_a_rule_that_only_tells_once_an_hour() -> None:
     asked = sa.select(OutboxRow).where(OutboxRow.name == "app.domain.messages.jobs.risk_rule")
     assert latest().action == Action.NOTIFY
     assert len(session.scalars(asked).all()) == 1
+    first = session.scalars(asked).one().args[0]
+    uid = session.get_one(Decision, first).uid
+    factories.work()
+    assert len(sent) == 1
+    assert sent[0].endswith(f"/admin/risk/decisions/{uid}")
     with in_(61):
         order(product, device="later")
     assert len(session.scalars(asked).all()) == 2
