@@ -75,11 +75,9 @@ def checkout(
                 "hour": _hour,
                 "account_age": lambda: _age(contact.index, person_id, None),
             },
-            address=visit.address,
+            visit=visit,
             email_domain=contact.domain,
             typed=wanted.account,
-            proof=visit.proof,
-            browser=visit.device,
         )
     )
     if not decided.lets_go:

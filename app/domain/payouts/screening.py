@@ -76,14 +76,7 @@ def _ask(checkpoint: Checkpoint, visit: Visit, holder: Distributor, money: Money
         "own_percent": lambda: getattr(sold(), "own", None),
     }
     return engine.decide(
-        Situation(
-            checkpoint,
-            events.hashed(known),
-            facts,
-            address=visit.address,
-            typed=money.typed,
-            browser=visit.device,
-        )
+        Situation(checkpoint, events.hashed(known), facts, visit=visit, typed=money.typed)
     )
 
 

@@ -76,9 +76,7 @@ def _ask(
             facts={
                 "wrong_codes_everywhere": lambda: throttling.counted(throttling.EVERYONE_REDEEMING)
             },
-            address=visit.address,
-            proof=visit.proof,
-            browser=visit.device,
+            visit=visit,
         )
     )
     if not decided.lets_go or decided.row.trials:

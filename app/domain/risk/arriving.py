@@ -75,10 +75,8 @@ def _ask(
         Situation(
             checkpoint,
             events.hashed(visit.known_as() | more),
-            address=visit.address,
+            visit=visit,
             email_domain=email_domain,
-            proof=visit.proof,
-            browser=visit.device,
         )
     )
     if not decided.lets_go:

@@ -30,7 +30,6 @@ from app.domain.risk import (
 )
 from app.domain.risk.conditions import Compared, Condition, Known, Question
 from app.domain.risk.models import Action, Checkpoint, Decision, EventKind, Key, Rule, RuleMode
-from app.domain.risk.proofs import Proof
 from app.domain.risk.restrictions import Standing
 from app.domain.risk.rules import (
     BESIDES,
@@ -43,6 +42,7 @@ from app.domain.risk.rules import (
     combine,
     is_chosen,
 )
+from app.domain.risk.visits import NOWHERE, Visit
 
 log = structlog.get_logger()
 
@@ -80,14 +80,11 @@ class Situation:
     whose: Mapping[Key, bytes]
     facts: Mapping[str, Fact] = field(default_factory=dict)
     order_id: int | None = None
-    # In the open, for the lists of networks and of domains alone.
-    address: str = ""
+    visit: Visit = NOWHERE
+    # In the open, for the lists of domains alone.
     email_domain: str = ""
     # What she typed that staff will read, for the lists of words.
     typed: str = ""
-    # What the form brought, and the browser it was given to.
-    proof: Proof | None = None
-    browser: str = ""
 
     @property
     def whom(self) -> str:
@@ -155,7 +152,8 @@ def decide(situation: Situation) -> Decided:
     require_transaction()
     if db.is_without(PART):
         failed_as = _failure_mode(situation)
-        return Decided(failed_as, _row(situation, failed_as, failed_as=failed_as.value))
+        row = _row(situation, failed_as, clock.now(), failed_as=failed_as.value)
+        return Decided(failed_as, row)
     try:
         return _decide(situation)
     except DBAPIError as error:
@@ -169,7 +167,7 @@ def _decide(situation: Situation) -> Decided:
     live = [rule for rule in _live_rules(situation.checkpoint) if _looks(rule, situation, now)]
     wanted = _wanted(live)
     listed_as = lists.hashes_around(
-        situation.whose, situation.address, situation.email_domain, situation.typed
+        situation.whose, situation.visit.address, situation.email_domain, situation.typed
     )
     asked = [subject for subject in wanted if isinstance(subject, Question)]
     found = reading.read(situation.checkpoint, situation.whose, listed_as, asked, now)
@@ -197,6 +195,7 @@ def _decide(situation: Situation) -> Decided:
     row = _row(
         situation,
         Action.ALLOW if proved else action,
+        now,
         score=outcome.score,
         trusted=listed.trusted,
         failed_as=failed_as.value if failed_as else "",
@@ -305,9 +304,8 @@ def _failure_mode(situation: Situation) -> Action:
     return Action.HOLD
 
 
-def _row(situation: Situation, action: Action, **values: Any) -> Decision:
+def _row(situation: Situation, action: Action, now: datetime, **values: Any) -> Decision:
     """The answer as it is kept; `values` are what it was made of."""
-    now = clock.now()
     made_of = {
         "score": 0,
         "trusted": False,
@@ -363,8 +361,9 @@ def _strongest(
 
 def _proves(situation: Situation) -> bool:
     network = situation.whose.get(Key.NETWORK)
-    return situation.proof is not None and proofs.spend(
-        situation.proof, situation.checkpoint, situation.browser, network
+    visit = situation.visit
+    return visit.proof is not None and proofs.spend(
+        visit.proof, situation.checkpoint, visit.device, network
     )
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -59,18 +60,23 @@ def record(
 ) -> int:
     """Count it from the end of this unit on; its id, should it have to be taken back."""
     db.require_transaction()
-    values = values_of(kind, whose, order_id=order_id, amount=amount)
+    values = values_of(kind, whose, clock.now(), order_id=order_id, amount=amount)
     return int(db.execute(_RECORD, values).scalar_one())
 
 
 def values_of(
-    kind: EventKind, whose: Mapping[Key, bytes], *, order_id: int | None, amount: int
+    kind: EventKind,
+    whose: Mapping[Key, bytes],
+    at: datetime,
+    *,
+    order_id: int | None,
+    amount: int,
 ) -> dict[str, object]:
     """What the parameters of RECORD stand for."""
     keys_of = {f"event_{key.value}": whose.get(key) for key in Key}
     return keys_of | {
         "event_kind": kind,
-        "event_at": clock.now(),
+        "event_at": at,
         "event_order_id": order_id,
         "event_amount": amount,
     }

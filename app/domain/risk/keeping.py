@@ -21,13 +21,16 @@ _KEEP_AND_COUNT = events.RECORD.add_cte(_KEPT).returning(sa.select(_KEPT.c.id).s
 
 
 def write(row: Decision, happened: EventKind | None, amount: int) -> None:
-    """Write a decision down and give it its id; with `happened`, that it came to pass, too."""
+    """Write a decision down and give it its id; with `happened`, that it came to pass, too.
+
+    Both are of one moment, by which the one is found by the other (invariants/counts.py).
+    """
     kept = {parameter: getattr(row, name) for name, parameter in _KEPT_AS.items()}
     if happened is None:
         row.id = int(db.execute(_KEEP, kept).scalar_one())
         return
     whose = {Key(key): bytes.fromhex(value) for key, value in row.keys.items()}
-    values = events.values_of(happened, whose, order_id=row.order_id, amount=amount)
+    values = events.values_of(happened, whose, row.at, order_id=row.order_id, amount=amount)
     if db.is_postgres():
         row.id = int(db.execute(_KEEP_AND_COUNT, kept | values).scalar_one())
         return

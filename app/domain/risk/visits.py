@@ -27,3 +27,7 @@ class Visit:
         if self.look and Key.NETWORK in known:
             known[Key.LOOK] = f"{self.network} {self.look}"
         return known
+
+
+# What is decided on when nobody is there: money that has come.
+NOWHERE = Visit("", "", "")
