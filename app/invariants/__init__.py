@@ -15,6 +15,7 @@ from app.invariants import (
     benefits,
     books,
     channels,
+    counts,
     messages,
     orders,
     papers,
@@ -132,4 +133,5 @@ CHECKS = (
     Check(10, "every held order waits for a person or a job", risk.held_orders_are_carried),
     Check(10, "every open case has an order that is held", risk.open_cases_hold_their_order),
     Check(10, "each decision could be carried out", risk.decisions_are_possible),
+    Check(10, "what decisions counted is what had happened", counts.counts_are_of_events),
 )

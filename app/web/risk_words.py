@@ -31,6 +31,7 @@ NAMES = {
     "one_contact_many_networks": N_("一个联系方式换很多网络"),
     "payer_many_orders": N_("同一付款人买很多单"),
     "payer_many_contacts": N_("同一付款人换很多联系方式"),
+    "first_order_far_above_usual": N_("首单金额远高于平时"),
     "night_high_value": N_("深夜大额订单"),
     "much_money_in_a_day": N_("一天付很多钱"),
     "watched": N_("观察名单上的买家"),
@@ -138,6 +139,8 @@ BOUNDS = {"at_least": N_("至少 %(n)s"), "below": N_("少于 %(n)s")}
 FACTS = {
     ("amount", "at_least"): N_("订单金额至少 %(n)s"),
     ("amount", "below"): N_("订单金额低于 %(n)s"),
+    ("percent_of_usual", "at_least"): N_("订单金额至少是平时的 %(n)s%%"),
+    ("percent_of_usual", "below"): N_("订单金额不到平时的 %(n)s%%"),
     ("quantity", "at_least"): N_("一单至少 %(n)s 件"),
     ("quantity", "below"): N_("一单少于 %(n)s 件"),
     ("account_age", "at_least"): N_("买家首次付款或注册已满 %(n)s 小时"),
@@ -161,6 +164,7 @@ FACTS = {
 }
 FACT_TITLES = {
     "amount": N_("订单金额"),
+    "percent_of_usual": N_("与平时的订单金额相比"),
     "quantity": N_("件数"),
     "account_age": N_("首次付款或注册至今"),
     "hour": N_("店铺时间"),

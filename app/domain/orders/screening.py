@@ -5,6 +5,7 @@ stopped. `paid` can stop nothing any more: it lets the order go on, or holds it 
 """
 
 from dataclasses import dataclass, field
+from statistics import median_low
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -23,7 +24,22 @@ from app.domain.risk.models import Action, Checkpoint, EventKind, Key
 from app.domain.risk.visits import Visit
 
 HOUR = 3600
+# How many orders say what is usual, out of how many that were placed lately, and how few do not.
+USUAL = 100
+USUAL_WITHIN = 2000
+USUAL_FROM = 20
 
+_PAID_BEFORE = (
+    sa.select(Order.total)
+    .where(
+        Order.id < sa.bindparam("order_id"),
+        Order.id >= sa.bindparam("order_id") - USUAL_WITHIN,
+        Order.paid_at.is_not(None),
+        Order.balance_of == "",
+    )
+    .order_by(Order.id.desc())
+    .limit(USUAL)
+)
 
 SENTENCES = {
     Action.CAPTCHA: N_("下单有点频繁，请先完成下面的验证"),
@@ -113,6 +129,7 @@ def holds(order: Order, payment: Payment) -> bool:
             whose,
             facts={
                 "amount": lambda: order.total,
+                "percent_of_usual": lambda: _percent_of_usual(order),
                 "quantity": lambda: sum(line.quantity for line in order.lines),
                 "hour": _hour,
                 "account_age": lambda: _age(order.contact_index, order.person_id, order.id),
@@ -131,6 +148,17 @@ def holds(order: Order, payment: Payment) -> bool:
 def closed_unpaid(order: Order) -> None:
     """It ended without its money: count it, for whoever never pays."""
     events.record(EventKind.UNPAID_CLOSED, events.keys_of_order(order.id), order_id=order.id)
+
+
+def _percent_of_usual(order: Order) -> int | None:
+    """Its total in hundredths of the median of the orders that were paid before it.
+
+    Unknown in a shop that has sold too little to have a usual order.
+    """
+    before = session.scalars(_PAID_BEFORE, {"order_id": order.id}).all()
+    if len(before) < USUAL_FROM:
+        return None
+    return order.total * 100 // max(median_low(before), 1)
 
 
 def _hour() -> int:

@@ -35,14 +35,16 @@ COUNTS = Limits(1, 10_000)
 # One fen to ten million yuan.
 AMOUNTS = Limits(1, 1_000_000_000)
 # What is known about what is decided on, besides what happened before: `amount` in minor units,
-# `account_age` in hours since somebody was first seen, `quantity` in pieces, `hour` of the shop's
-# day, `payout_account_age` in hours since it was added; of a distributor's orders of 30 days, how
-# many in a hundred were refunded, were placed faster than a person can, were her own
+# `percent_of_usual` that in hundredths of the median of what orders are, `account_age` in hours
+# since somebody was first seen, `quantity` in pieces, `hour` of the shop's day,
+# `payout_account_age` in hours since it was added; of a distributor's orders of 30 days, how many
+# in a hundred were refunded, were placed faster than a person can, were her own
 # (channels/conduct.py); `watched` 1 for somebody on the list of those to be watched,
 # `disposable_email` 1 for an address made to be thrown away, `wrong_codes_everywhere` how many
 # codes that do not exist were typed lately, by anybody (two a second are forgiven).
 FACTS = {
     "amount": AMOUNTS,
+    "percent_of_usual": Limits(1, 10_000),
     "quantity": Limits(1, 1000),
     "account_age": Limits(0, 24 * 365),
     "hour": Limits(0, 24),

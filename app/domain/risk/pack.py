@@ -161,7 +161,19 @@ PACK = (
         _count("distinct", "paid", "payer", DAY, 3, "contact"),
         Action.HOLD,
     ),
-    # R6. Much more than this buyer has ever paid is told by the amount; at night nobody looks.
+    # R6. Somebody whom nobody knows buys five times what people buy here.
+    Preset(
+        "first_order_far_above_usual",
+        Checkpoint.PAID,
+        {
+            "all": [
+                {"count": "paid", "by": "contact", "minutes": 30 * DAY, "below": 1},
+                {"fact": "percent_of_usual", "at_least": 500},
+            ]
+        },
+        Action.HOLD,
+    ),
+    # R6. At night nobody looks.
     Preset(
         "night_high_value",
         Checkpoint.PAID,

@@ -41,6 +41,7 @@ INVARIANTS = {
     "every held order waits for a person or a job": N_("每个暂缓发货的订单都有人或任务在处理"),
     "every open case has an order that is held": N_("每个待审核单的订单都还没有发货"),
     "each decision could be carried out": N_("每次风险判定都能执行"),
+    "what decisions counted is what had happened": N_("风险判定用的次数与事件逐条重数一致（抽查）"),
     "no exported code is for sale": N_("导出的卡密都不再出售"),
     "each export has its two people and its entry": N_("每次导出都有两个人，都记在操作日志里"),
     "the audit log says what was sealed": N_("操作日志与封存时一致，没有被改、删、插、调换"),

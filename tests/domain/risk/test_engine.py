@@ -11,7 +11,8 @@ from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict
 from app.domain.accounts import throttling
-from app.domain.orders import refunding
+from app.domain.catalog.models import Product
+from app.domain.orders import refunding, screening
 from app.domain.orders.models import OrderState
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
@@ -34,6 +35,7 @@ from app.domain.risk.models import (
     Label,
     ListKind,
     Restriction,
+    RiskEvent,
     Rule,
     RuleMode,
     RuleVersion,
@@ -42,6 +44,7 @@ from app.domain.risk.models import (
 from app.domain.risk.proofs import Proof
 from app.domain.risk.rule_changes import RuleFields
 from app.domain.risk.visits import Visit
+from app.invariants import counts
 from tests import factories
 from tests.domain.risk import shopping
 from tests.domain.risk.shopping import latest, order
@@ -139,6 +142,30 @@ def test_a_new_account_that_buys_for_much_is_held_for_a_person() -> None:
     factories.settle(again.payment)
     assert factories.fresh(again.order).state == OrderState.DELIVERED
     assert latest().trusted
+
+
+def test_a_first_order_far_above_what_is_usual_here_is_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(screening, "USUAL_FROM", 3)
+    shopping.switch_on("first_order_far_above_usual")
+    usual, dear = factories.make_product(price=900), factories.make_product(price=5_000)
+    phone = factories.contact()
+
+    def compared(product: Product, phone: str) -> tuple[OrderState, list[int]]:
+        placed = order(product, phone=phone)
+        assert placed.payment is not None
+        factories.settle(placed.payment)
+        values = [one["value"] for one in latest().trials[0]["compared"]]
+        return factories.fresh(placed.order).state, values
+
+    # Of two orders none is usual yet.
+    assert compared(dear, factories.contact()) == (OrderState.DELIVERED, [0, None])
+    assert compared(usual, phone) == (OrderState.DELIVERED, [0, None])
+    assert compared(usual, factories.contact()) == (OrderState.DELIVERED, [0, None])
+    assert compared(dear, factories.contact()) == (OrderState.HELD, [0, 555])
+    # Who has paid here before is known.
+    assert compared(dear, phone) == (OrderState.DELIVERED, [1, 555])
 
 
 def test_what_a_person_refuses_goes_back_and_its_buyer_is_blocked() -> None:
@@ -280,3 +307,38 @@ def test_when_the_database_does_not_answer_the_failure_mode_does(
     assert placed.payment is not None
     factories.settle(placed.payment)
     assert factories.fresh(placed.order).state == OrderState.HELD
+
+
+def test_what_was_counted_is_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By each function that a rule can ask for; an event that comes to nothing, or another count
+    than was found, is noticed, and what is too old is left alone."""
+    asked = [
+        {"count": "placed", "by": "ip", "minutes": 10},
+        {"unpaid": "placed", "by": "device", "minutes": 60},
+        {"sum": "placed", "by": "contact", "minutes": 60},
+        {"max": "placed", "by": "contact", "minutes": 60},
+        {"distinct": "placed", "by": "contact", "minutes": 60, "of": "device"},
+        {"count": "paid", "by": "contact", "minutes": 60},
+    ]
+    condition = {"any": [one | {"at_least": 10_000} for one in asked]}
+    shopping.switch_on("many_orders_captcha", "payer_many_orders", condition=condition)
+    product, phone = factories.make_product(codes=30), factories.contact()
+    for number in range(4):
+        placed = order(product, phone=phone, device=f"browser {number % 2}")
+        if number == 1:
+            factories.settle(placed.payment)
+    values = [one["value"] for one in latest().trials[0]["compared"]]
+    total = placed.order.total
+    # Before the fourth: three, of which its browser's one was paid.
+    assert values == [3, 0, 3 * total, total, 2, 1]
+    # Four orders and a payment.
+    assert counts.counts_are_of_events(False) == (30, 0)
+
+    first = sa.select(sa.func.min(RiskEvent.id)).scalar_subquery()
+    transaction(lambda: session.execute(sa.delete(RiskEvent).where(RiskEvent.id == first)))
+    looked_at, broken = counts.counts_are_of_events(False)
+    assert looked_at == 24
+    assert broken > 0
+
+    monkeypatch.setattr(counts, "LATELY", timedelta(0))
+    assert counts.counts_are_of_events(True) == (0, 0)
