@@ -13,7 +13,15 @@ from app.domain.orders.models import Order
 from app.domain.payouts import queries, withdrawals
 from app.domain.payouts.models import Withdrawal, WithdrawalState
 from app.domain.risk import events, proofs
-from app.domain.risk.models import Action, Checkpoint, Decision, EventKind, Key, RiskEvent
+from app.domain.risk.models import (
+    Action,
+    Checkpoint,
+    Decision,
+    EventKind,
+    Key,
+    Restriction,
+    RiskEvent,
+)
 from tests import factories, paying_out, people
 from tests.domain.risk.shopping import latest, switch_on
 from tests.web.test_risk import challenge_of, order, rules
@@ -98,7 +106,7 @@ def test_a_frozen_account_reads_why_and_sees_no_code(app: Flask, owner: Visitor)
     assert "密码被盗" in words(owner.get("/admin/risk/restrictions"))
 
     refused = buyer.post(reveal)
-    assert refused.status_code == 422
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, str(7 * 24 * 60 * 60))
     number = latest().uid
     assert number in words(refused)
     assert "账号已冻结到" in words(buyer.get("/account"))
@@ -106,6 +114,50 @@ def test_a_frozen_account_reads_why_and_sees_no_code(app: Flask, owner: Visitor)
     assert "之前被店员冻结" in why
     stranger = Visitor(app, people.make(Role.AUDITOR))
     assert stranger.post(freezing, form).status_code == 403
+
+
+UNTIL_LIFTED = {
+    "zh": ("直到解除", "店主解除之前不能下单"),
+    "en": ("Until lifted", "until the shop lifts it you cannot order"),
+}
+
+
+@pytest.mark.parametrize("language", UNTIL_LIFTED)
+def test_what_is_frozen_until_it_is_lifted_says_so_wherever_an_end_is_shown(
+    app: Flask, owner: Visitor, language: str
+) -> None:
+    switch_on("reveals_from_everywhere")
+    person = people.make()
+    buyer = Visitor(app, person)
+    bought = factories.buy(factories.make_product(codes=3), person_id=person.id)
+    reveal = f"/orders/{bought.number}/reveal"
+    assert buyer.post(reveal).status_code == 200
+    page, held = f"/admin/risk/decisions/{latest().uid}", "/admin/risk/restrictions"
+    for visitor in (owner, buyer):
+        visitor.client.set_cookie("language", language)
+    until_lifted, told = UNTIL_LIFTED[language]
+
+    form = {"key": "account", "days": "lifted", "reason": ""}
+    short = owner.post(f"{page}/freezing", form)
+    assert short.status_code == 422
+    assert f'<option value="lifted" selected>{until_lifted}</option>' in short.text
+    assert owner.post(f"{page}/freezing", form | {"days": "", "reason": "被盗"}).status_code == 422
+    assert location(owner.post(f"{page}/freezing", form | {"reason": "被盗"})) == page
+
+    session.rollback()
+    frozen = session.scalars(sa.select(Restriction)).one()
+    account = buyer.get("/account")
+    assert told in words(account)
+    assert frozen.decision_uid in words(account)
+    assert buyer.post(reveal).status_code == 422
+    shown = [owner.get(page), owner.get(held)]
+    assert all(until_lifted in words(one) for one in shown)
+    assert not any("9999" in one.text for one in (account, *shown))
+
+    location(owner.post(f"{held}/{frozen.id}/lifting", {"reason": "买家证明了身份"}))
+    assert buyer.post(reveal).status_code == 200
+    assert told not in words(buyer.get("/account"))
+    assert until_lifted not in words(owner.get(held))
 
 
 def test_a_doubtful_withdrawal_goes_to_two_people(app: Flask, owner: Visitor) -> None:
@@ -140,7 +192,7 @@ def test_who_is_frozen_is_paid_nothing(app: Flask, owner: Visitor) -> None:
     refused = owner.post(f"/admin/withdrawals/{number}/approval")
     assert "已被冻结" in words(owner.get(location(refused)))
     again = visitor.post("/portal/withdrawals", form | {"key": "j" * 20, "amount": "50"})
-    assert again.status_code == 422
+    assert again.status_code == 429
     assert "现在不能提现" in words(again)
     added = visitor.post(
         "/portal/payout-accounts",
@@ -152,7 +204,7 @@ def test_who_is_frozen_is_paid_nothing(app: Flask, owner: Visitor) -> None:
             "current": people.PASSWORD,
         },
     )
-    assert added.status_code == 422
+    assert added.status_code == 429
     assert "现在不能添加收款账户" in words(added)
     session.rollback()
     stopped = sa.select(Decision.checkpoint).where(Decision.action == Action.FREEZE)

@@ -4,46 +4,38 @@ This is the checkpoint `redeem`: the one call through which every typed code goe
 comes from. Risk is asked here: after some wrong codes a captcha, after many a lock.
 """
 
-from math import ceil
-
-from app.core import clock
 from app.core.db import transaction
-from app.core.errors import N_, Refusal
+from app.core.errors import N_
 from app.domain.accounts import throttling
 from app.domain.redemptions import queries, service
 from app.domain.redemptions.answers import Unusable
-from app.domain.risk import engine, events
+from app.domain.risk import engine, events, stopping
 from app.domain.risk.engine import Decided, Situation
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key
 from app.domain.risk.visits import Visit
 from app.domain.vault import alarms, own_codes
 from app.domain.vault.alarms import Touch
 
-
-class CaptchaNeeded(Refusal):
-    """The code is looked for as soon as a captcha is solved."""
-
-
-class Locked(Refusal):
-    """Too many codes that do not exist; says for how long."""
-
-    status = 429
-
-    def __init__(self, message: str, *, seconds: int | None = None, **params: object) -> None:
-        super().__init__(message, field="", **params)
-        self.retry_after = seconds
+SENTENCES = {
+    Action.CAPTCHA: N_("请先完成下面的验证，再继续兑换"),
+    Action.BLOCK: N_(
+        "输错的次数太多，请 %(minutes)s 分钟后再试。如果弄错了，请把编号 %(number)s 告诉店主"
+    ),
+}
+NOT_AT_ALL = N_("暂时不能兑换。如果弄错了，请把编号 %(number)s 告诉店主")
 
 
 def read(text: str, visit: Visit, person_id: int | None = None) -> int:
-    """The code that was typed; raises TooSoon, CaptchaNeeded and Locked before looking, Unusable
-    for none of ours.
+    """The code that was typed; raises TooSoon and Stopped before looking, Unusable for none of
+    ours.
 
-    Opens its own units: a try is counted before it is judged, so that a hundred at once count.
+    Opens its own units, and keeps what was decided itself: a try is counted before it is judged,
+    so that a hundred at once count.
     """
     guards = throttling.of_redeeming(visit.network, visit.device, person_id)
     decided, wrong = transaction(lambda: _ask(text, visit, person_id, guards))
     if not decided.lets_go:
-        raise _stopped(decided)
+        raise stopping.refusal(decided, SENTENCES, NOT_AT_ALL)
     try:
         code_id = transaction(lambda: service.read(text))
     except Unusable as no:
@@ -93,19 +85,3 @@ def _take_back(guards: list[throttling.Guard], wrong: int | None) -> None:
     throttling.succeeded(guards)
     if wrong is not None:
         events.take_back(wrong)
-
-
-def _stopped(decided: Decided) -> Refusal:
-    if decided.action == Action.CAPTCHA:
-        return CaptchaNeeded(N_("请先完成下面的验证，再继续兑换"), field="captcha")
-    if decided.until is None or decided.action == Action.FREEZE:
-        return Locked(
-            N_("暂时不能兑换。如果弄错了，请把编号 %(number)s 告诉店主"), number=decided.row.uid
-        )
-    seconds = max(ceil((decided.until - clock.now()).total_seconds()), 1)
-    return Locked(
-        N_("输错的次数太多，请 %(minutes)s 分钟后再试。如果弄错了，请把编号 %(number)s 告诉店主"),
-        seconds=seconds,
-        minutes=ceil(seconds / 60),
-        number=decided.row.uid,
-    )

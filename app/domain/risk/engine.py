@@ -96,8 +96,8 @@ class Situation:
 class Decided:
     """The answer: what is to be done now, until when, and the row that says why.
 
-    The row belongs to no session; `keep` gives it its id. `telling` are the rules that the owners
-    want to hear of.
+    `until` is None when no end is known. The row belongs to no session; `keep` gives it its id.
+    `telling` are the rules that the owners want to hear of.
     """
 
     action: Action
@@ -186,6 +186,8 @@ def _decide(situation: Situation) -> Decided:
     done = [rule for rule in live if rule.slug in outcome.done]
     new = tuple(_new_restrictions(done, situation, now))
     action, until = _strongest(outcome.action, standing, new, is_trusted=listed.trusted)
+    if listed.blocked:
+        until = None
     if action == Action.DELAY:
         until = _end_of(done, Action.DELAY, now)
     if failed_as is not None and action in (Action.ALLOW, *BESIDES):
@@ -355,8 +357,8 @@ def _strongest(
     """What is asked for now or was put on somebody before, whichever is more; and until when."""
     if standing.action in HARD or (standing.action == Action.LIMIT and not is_trusted):
         strongest = max(action, standing.action, key=SEVERITY.index)
-        return strongest, max([standing.until, *(one.until for one in new)])
-    return action, max((one.until for one in new), default=None)
+        return strongest, restrictions.last_end([standing.until, *(one.until for one in new)])
+    return action, restrictions.last_end(one.until for one in new)
 
 
 def _proves(situation: Situation) -> bool:

@@ -1,6 +1,6 @@
 """What risk remembers: what happened, by what it is counted; rules, decisions, what follows."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -257,6 +257,10 @@ class Decision(db.Model):
     trials: Mapped[list[Any]]
 
 
+# The end of what has none: it sorts, and is compared, as any other.
+UNTIL_LIFTED = datetime(9999, 12, 31, tzinfo=UTC)
+
+
 class Restriction(db.Model):
     """Something that somebody may not do for a time: it ends by itself, or is lifted before.
 
@@ -286,6 +290,11 @@ class Restriction(db.Model):
     lifted_at: Mapped[datetime | None]
     lifted_by: Mapped[str] = mapped_column(default="")
     lifted_because: Mapped[str] = mapped_column(default="")
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends by itself; None when only lifting ends it."""
+        return None if self.until == UNTIL_LIFTED else self.until
 
 
 class CaseState(StrEnum):

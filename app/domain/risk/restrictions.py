@@ -1,6 +1,6 @@
-"""What somebody may not do for a time. Each ends by itself, and staff can lift it before."""
+"""What somebody may not do for a time, or until staff lift it, which they always can."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,14 @@ from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.domain.risk import counters
 from app.domain.risk.conditions import Question
-from app.domain.risk.models import Action, Checkpoint, EventKind, Key, Restriction
+from app.domain.risk.models import (
+    UNTIL_LIFTED,
+    Action,
+    Checkpoint,
+    EventKind,
+    Key,
+    Restriction,
+)
 from app.domain.risk.rules import SEVERITY
 
 # What a limit leaves: so many pieces in an order, and an order in so many minutes.
@@ -83,6 +90,12 @@ def standing(held: Collection[Held], quantity: int | None, now: datetime) -> Sta
     return Standing(worst.action, worst.until, worst.rule_slug)
 
 
+def last_end(ends: Iterable[datetime]) -> datetime | None:
+    """When the last of them is over; None when there is none, or one that only lifting ends."""
+    last = max(ends, default=UNTIL_LIFTED)
+    return None if last == UNTIL_LIFTED else last
+
+
 def put(new: Collection[New], decision_uid: str) -> None:
     """Put them on; one that holds already for the same reason lasts as long as the longer."""
     require_transaction()
@@ -118,15 +131,15 @@ def put(new: Collection[New], decision_uid: str) -> None:
         )
 
 
-def freeze(key: Key, key_hash: bytes, decision_uid: str, days: int, reason: str) -> None:
+def freeze(key: Key, key_hash: bytes, decision_uid: str, days: int | None, reason: str) -> None:
     """A person freezes whom, or what, a decision was about, everywhere; raises Refusal, Conflict.
 
-    `days` is one of DAYS; it ends by itself, and `lift` ends it before.
+    It ends by itself after `days`, one of DAYS, or, with None, when `lift` ends it.
     """
     require_transaction()
     if key not in FREEZABLE:
         raise Refusal(N_("请选择要冻结的对象"), field="key")
-    if days not in DAYS:
+    if days is not None and days not in DAYS:
         raise Refusal(N_("请选择冻结多久"), field="days")
     if len(reason.strip()) < 2:
         raise Refusal(N_("请写明原因"), field="reason")
@@ -138,7 +151,7 @@ def freeze(key: Key, key_hash: bytes, decision_uid: str, days: int, reason: str)
         key=key,
         key_hash=key_hash,
         since=now,
-        until=now + timedelta(days=days),
+        until=UNTIL_LIFTED if days is None else now + timedelta(days=days),
         rule_slug="",
         decision_uid=decision_uid,
         reason=reason.strip()[:REASON_LENGTH],

@@ -4,7 +4,6 @@ Never which rule, threshold or list it was.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from math import ceil
 
 from app.core import clock
@@ -20,7 +19,7 @@ class Stopped(Refusal):
     def __init__(
         self, message: str, decided: Decided, *, field: str = "", **params: object
     ) -> None:
-        super().__init__(message, field=field, **params)
+        super().__init__(message, field=field, number=decided.row.uid, **params)
         self.decided = decided
 
 
@@ -28,25 +27,27 @@ class CaptchaNeeded(Stopped):
     """It goes on as soon as a captcha is solved."""
 
 
+class StoppedForNow(Stopped):
+    """Time takes it back: `retry_after` says when."""
+
+    status = 429
+
+    def __init__(self, message: str, decided: Decided, seconds: int, *, field: str = "") -> None:
+        super().__init__(message, decided, field=field, minutes=ceil(seconds / 60))
+        self.retry_after = seconds
+
+
 def refusal(
     decided: Decided, sentences: Mapping[Action, str], for_good: str, field: str = ""
 ) -> Stopped:
-    """The sentence of what was decided; `for_good` when it has no end that is worth waiting for.
+    """The sentence of what was decided; `for_good` when no end is known, and when it is frozen.
 
-    Each may name `%(minutes)s` and `%(number)s`.
+    Each may name `%(number)s`, and of `sentences` what ends may name `%(minutes)s`.
     """
-    is_for_good = decided.until is None or decided.action == Action.FREEZE
-    if decided.action == Action.CAPTCHA or not is_for_good:
-        words = sentences[decided.action]
-    else:
-        words = for_good
-    kind = CaptchaNeeded if decided.action == Action.CAPTCHA else Stopped
-    at = "captcha" if decided.action == Action.CAPTCHA else field
-    return kind(
-        words, decided, field=at, minutes=minutes_until(decided.until), number=decided.row.uid
-    )
-
-
-def minutes_until(until: datetime | None) -> int:
-    """How many minutes are left, at least one; one when there is no end."""
-    return max(ceil((until - clock.now()).total_seconds() / 60), 1) if until else 1
+    if decided.action == Action.CAPTCHA:
+        return CaptchaNeeded(sentences[decided.action], decided, field="captcha")
+    if decided.until is None:
+        return Stopped(for_good, decided, field=field)
+    words = for_good if decided.action == Action.FREEZE else sentences[decided.action]
+    seconds = max(ceil((decided.until - clock.now()).total_seconds()), 1)
+    return StoppedForNow(words, decided, seconds, field=field)

@@ -24,6 +24,8 @@ routes = Blueprint("decisions", __name__)
 
 # Enough of a hash to see that two are the same.
 SHORT = 8
+# What the form says for a freeze that only lifting ends.
+LIFTED = "lifted"
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,15 @@ def show(uid: str) -> Response:
 @routes.post("/admin/risk/decisions/<uid>/freezing")
 @staff("risk.review", step_up=True)
 def create_freezing(uid: str) -> Response:
-    """Freeze whom, or what, it was about: everywhere, for a time."""
+    """Freeze whom, or what, it was about: everywhere, for a time or until it is lifted."""
     decision, typed = decisions.find(uid), Typed(request.form)
     key = typed.text("key")
     known = {name: value for name, value in decision.keys.items() if name == key}
     if not known:
         typed.errors["key"] = _("请选择要冻结的对象")
         return _page(uid, typed, 422)
-    key_hash, days = bytes.fromhex(known[key]), typed.whole("days") or 0
+    key_hash = bytes.fromhex(known[key])
+    days = None if typed.text("days") == LIFTED else typed.whole("days") or 0
     try:
         transaction(
             lambda: restrictions.freeze(Key(key), key_hash, uid, days, typed.text("reason"))
@@ -138,7 +141,10 @@ def _page(uid: str, typed: Typed, status: int = 200) -> Response:
             for key in restrictions.FREEZABLE
             if key in decision.keys
         ],
-        days=[(days, risk_words.duration(days * 24 * 60)) for days in restrictions.DAYS],
+        days=[
+            *((days, risk_words.duration(days * 24 * 60)) for days in restrictions.DAYS),
+            (LIFTED, _("直到解除")),
+        ],
         decision=decision,
         place=dict(risk_words.checkpoints())[decision.checkpoint],
         reasons=list(_reasons(decision, told)),

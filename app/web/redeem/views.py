@@ -19,6 +19,7 @@ from app.domain.redemptions import answers, guessing, links, service
 from app.domain.redemptions.answers import Answer, Unusable
 from app.domain.redemptions.models import Way
 from app.domain.risk.models import Checkpoint
+from app.domain.risk.stopping import CaptchaNeeded
 from app.web import captcha, limits, rules_of_use
 from app.web.access import public
 from app.web.errors import words
@@ -49,7 +50,7 @@ def create() -> Response:
         code_id = guessing.read(text, visit, _person_id())
     except Unusable as no:
         return _box(text, no.answer, no.status)
-    except guessing.CaptchaNeeded as needed:
+    except CaptchaNeeded as needed:
         asked = captcha.ask(Checkpoint.REDEEM, visit.device)
         return _box(text, to_prove=asked, error=words(needed), status=needed.status)
     except Refusal as refusal:

@@ -10,6 +10,7 @@ from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import Conflict, Refusal
 from app.core.outbox import OutboxRow
+from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Role
 from app.domain.channels import holding
 from app.domain.channels.models import CommissionState
@@ -18,7 +19,7 @@ from app.domain.orders.models import Order, OrderState
 from app.domain.orders.placing import Placed
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
-from app.domain.risk import cases, engine, events, restrictions, stopping
+from app.domain.risk import arriving, cases, engine, events, restrictions, stopping
 from app.domain.risk.models import (
     Action,
     CaseState,
@@ -107,10 +108,10 @@ def test_a_code_in_many_hands_is_frozen_whichever_way_it_comes() -> None:
         with pytest.raises(Unusable):
             type_in(f"hand {number}")
     # The fourth is told that it is frozen, and so is one who writes it in another way.
-    with pytest.raises(guessing.Locked, match="编号"):
+    with pytest.raises(stopping.Stopped, match="编号"):
         type_in("hand 4")
     text = "aaaabbbbccccddddeeee"
-    with pytest.raises(guessing.Locked):
+    with pytest.raises(stopping.Stopped):
         type_in("hand 5")
     frozen = restrictions.live(clock.now())
     assert [(one.action, one.key, one.checkpoint) for one in frozen] == [
@@ -159,6 +160,39 @@ def test_what_a_person_freezes_is_stopped_at_every_checkpoint_until_it_is_lifted
     order(product, phone=phone)
     with pytest.raises(Conflict):
         transaction(lambda: restrictions.lift(frozen.id, "又一次"))
+
+
+def test_what_is_frozen_until_it_is_lifted_outlasts_every_other_end() -> None:
+    switch_on()
+    product, phone = factories.make_product(codes=9), factories.contact()
+    order(product, phone=phone)
+    decision = latest()
+    contact = bytes.fromhex(decision.keys[Key.CONTACT])
+    transaction(lambda: restrictions.freeze(Key.CONTACT, contact, decision.uid, None, "账号被盗"))
+    frozen = session.scalars(sa.select(Restriction)).one()
+    assert frozen.ends_at is None
+    with in_(2 * max(restrictions.DAYS) * 24 * 60):
+        # A rule that freezes for an hour as well makes no end of it.
+        everybody = {"fact": "amount", "at_least": 1}
+        hour = {"action": Action.FREEZE, "minutes": 60, "on_key": Key.CONTACT}
+        switch_on("many_orders_captcha", condition=everybody, **hour)
+        with pytest.raises(stopping.Stopped) as stopped:
+            order(product, phone=phone)
+        assert (stopped.value.status, stopped.value.retry_after) == (422, None)
+        # Who registers can only be blocked: that has no end then either.
+        visit = Visit(shopping.IP, shopping.NETWORK, "elsewhere")
+        with pytest.raises(stopping.Stopped, match="现在不能继续。") as stopped:
+            transaction(lambda: arriving.register(visit, Contact.parse(phone)))
+        assert (stopped.value.status, stopped.value.retry_after) == (422, None)
+        rules_one, staffs = sorted(restrictions.live(clock.now()), key=lambda one: one.until)
+        assert rules_one.ends_at is not None
+        assert staffs.id == frozen.id
+        transaction(lambda: restrictions.lift(staffs.id, "买家证明了身份"))
+        # What is left ends with the rule's hour.
+        with pytest.raises(stopping.StoppedForNow) as for_now:
+            order(product, phone=phone)
+        assert for_now.value.retry_after is not None
+        assert 3590 <= for_now.value.retry_after <= 3600
 
 
 def test_nothing_else_than_what_was_offered_can_be_frozen() -> None:

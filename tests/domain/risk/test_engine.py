@@ -193,18 +193,18 @@ def test_wrong_codes_are_asked_for_a_captcha_and_then_locked_out() -> None:
     for number in range(5):
         with pytest.raises(Unusable):
             guess(number)
-    with pytest.raises(guessing.CaptchaNeeded):
+    with pytest.raises(stopping.CaptchaNeeded):
         guess(5)
     with pytest.raises(Unusable):
         guess(5, solved(Checkpoint.REDEEM, "guesser"))
     # A proof for the checkout proves nothing here.
-    with pytest.raises(guessing.CaptchaNeeded):
+    with pytest.raises(stopping.CaptchaNeeded):
         guess(6, solved(Checkpoint.CHECKOUT, "guesser"))
     transaction(lambda: _add_wrong_codes(14))
-    with pytest.raises(guessing.Locked, match="60 分钟"):
+    with pytest.raises(stopping.StoppedForNow, match="60 分钟"):
         guess(7, solved(Checkpoint.REDEEM, "guesser"))
     shopping.let_pass(61)
-    with pytest.raises(guessing.Locked):
+    with pytest.raises(stopping.Stopped):
         guess(8)
     # Another browser behind the same address shares its lock, one elsewhere does not.
     with pytest.raises(Unusable):
@@ -219,7 +219,7 @@ def test_many_guessers_at_once_cost_a_buyer_a_captcha_and_no_wait() -> None:
     now = clock.now()
     with time_machine.travel(now, tick=False):
         transaction(lambda: [throttling.take([everybody]) for _ in range(300)])
-        with pytest.raises(guessing.CaptchaNeeded):
+        with pytest.raises(stopping.CaptchaNeeded):
             try_hers()
         with pytest.raises(Unusable):
             try_hers(solved(Checkpoint.REDEEM, "hers"))
