@@ -150,6 +150,16 @@ def test_what_ends_says_when_and_ends(
         assert "Retry-After" not in heard.headers
 
 
+def test_a_long_time_is_not_told_in_minutes(app: Flask) -> None:
+    switch_on()
+    at = register(app)
+    stop(at, Action.FREEZE, 7 * 24 * 3600)
+    refused = at.knock()
+    assert refused.status_code == 429
+    assert "10080" not in words(refused)
+    assert latest().uid in words(refused)
+
+
 @at_every_door
 def test_what_only_lifting_ends_names_no_time(app: Flask, door: Callable[[Flask], Door]) -> None:
     switch_on()

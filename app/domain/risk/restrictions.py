@@ -158,7 +158,9 @@ def freeze(key: Key, key_hash: bytes, decision_uid: str, days: int | None, reaso
     )
     session.add(row)
     session.flush()
-    audit.record("risk.freeze", "risk_restrictions", row.id, reason=row.reason, key=key.value)
+    audit.record(
+        "risk.freeze", "risk_restrictions", row.id, reason=row.reason, key=key.value, days=days
+    )
 
 
 def frozen(key: Key, key_hash: bytes) -> Restriction | None:

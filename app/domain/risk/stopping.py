@@ -11,6 +11,9 @@ from app.core.errors import Refusal
 from app.domain.risk.engine import Decided
 from app.domain.risk.models import Action
 
+# In seconds: a day of minutes tells nobody when it is over.
+WORTH_WAITING = 24 * 3600
+
 
 class Stopped(Refusal):
     """Risk says no, or not yet. Whoever shows it keeps `decided`, in a unit of its own, unless
@@ -40,7 +43,7 @@ class StoppedForNow(Stopped):
 def refusal(
     decided: Decided, sentences: Mapping[Action, str], for_good: str, field: str = ""
 ) -> Stopped:
-    """The sentence of what was decided; `for_good` when no end is known, and when it is frozen.
+    """The sentence of what was decided; `for_good` when no end is known or worth waiting for.
 
     Each may name `%(number)s`, and of `sentences` what ends may name `%(minutes)s`.
     """
@@ -48,6 +51,7 @@ def refusal(
         return CaptchaNeeded(sentences[decided.action], decided, field="captcha")
     if decided.until is None:
         return Stopped(for_good, decided, field=field)
-    words = for_good if decided.action == Action.FREEZE else sentences[decided.action]
     seconds = max(ceil((decided.until - clock.now()).total_seconds()), 1)
+    is_long = decided.action == Action.FREEZE or seconds > WORTH_WAITING
+    words = for_good if is_long else sentences[decided.action]
     return StoppedForNow(words, decided, seconds, field=field)
