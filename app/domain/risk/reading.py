@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from app.core import db
 from app.domain.risk import counters
@@ -48,7 +49,9 @@ def read(
         "listed_as": list(listed_as),
     }
     held, entries, counts = [], [], dict.fromkeys(asked, 0)
-    for part, number, word, until, slug, key, key_hash in db.execute(_statement(asked), values):
+    for part, number, word, until, slug, key, key_hash in db.execute(
+        _statement(asked, db.is_postgres()), values
+    ):
         if part == "held":
             held.append(Held(Action(word), until, slug, Key(key), key_hash))
         elif part == "listed":
@@ -60,11 +63,13 @@ def read(
 
 # Rules ask the same questions again and again, and building a statement costs more than running it.
 @lru_cache(maxsize=256)
-def _statement(asked: tuple[Question, ...]) -> sa.CompoundSelect[*tuple[Any, ...]]:
-    return sa.union_all(_held(), _listed(), *map(_counted, range(len(asked)), asked))
+def _statement(asked: tuple[Question, ...], as_array: bool) -> sa.CompoundSelect[*tuple[Any, ...]]:
+    return sa.union_all(
+        _held(as_array), _listed(as_array), *map(_counted, range(len(asked)), asked)
+    )
 
 
-def _held() -> sa.Select[Any]:
+def _held(as_array: bool) -> sa.Select[Any]:
     """First, because its columns say what type each column of the whole is."""
     one = _RESTRICTIONS.c
     return sa.select(
@@ -76,14 +81,14 @@ def _held() -> sa.Select[Any]:
         sa.type_coerce(one.key, sa.Text).label("key"),
         one.key_hash,
     ).where(
-        one.key_hash.in_(sa.bindparam("hashes", expanding=True)),
+        _among(one.key_hash, "hashes", as_array),
         sa.or_(one.checkpoint.is_(None), one.checkpoint == sa.bindparam("checkpoint")),
         one.until > _NOW,
         one.lifted_at.is_(None),
     )
 
 
-def _listed() -> sa.Select[Any]:
+def _listed(as_array: bool) -> sa.Select[Any]:
     one = _ENTRIES.c
     return sa.select(
         sa.literal_column("'listed'", sa.Text),
@@ -91,10 +96,17 @@ def _listed() -> sa.Select[Any]:
         sa.type_coerce(one.list, sa.Text),
         *[sa.null()] * 4,
     ).where(
-        one.value_hash.in_(sa.bindparam("listed_as", expanding=True)),
+        _among(one.value_hash, "listed_as", as_array),
         one.removed_at.is_(None),
         sa.or_(one.expires_at.is_(None), one.expires_at > _NOW),
     )
+
+
+def _among(column: sa.Column[bytes], name: str, as_array: bool) -> sa.ColumnElement[bool]:
+    """As one parameter where a database takes lists, so that the text is the same for all."""
+    if as_array:
+        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.LargeBinary)))
+    return column.in_(sa.bindparam(name, expanding=True))
 
 
 def _counted(position: int, question: Question) -> sa.Select[Any]:
