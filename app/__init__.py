@@ -1,5 +1,10 @@
 """Hardshelf: a self-hosted shop for virtual goods."""
 
+import gc
+
+# Nothing of what is imported is garbage: to look for some took a seventh of the time to start.
+gc.disable()
+
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +23,9 @@ from app.providers import messages as senders
 from app.providers import payments, payouts
 from app.settings import Settings
 from app.web import messages as words
+
+gc.freeze()
+gc.enable()
 
 ROOT = Path(__file__).parent.parent
 

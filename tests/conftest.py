@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
 from app import connect, create_app
 from app.core import keys, migrations
@@ -64,12 +65,18 @@ def settings(data_dir: Path, database_url: str, redis_url: str = "unix:///nowher
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file, made once and copied for every test."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    migrations.upgrade(f"sqlite:///{path}")
-    with sa.create_engine(f"sqlite:///{path}").connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+def sqlite_template(shared: Path) -> Path:
+    """A migrated SQLite file, made once in a test run and copied for every test."""
+    path = shared / "template.db"
+    with servers.only_one(shared / "sqlite.lock"):
+        if not path.exists():
+            made = shared / "template.new"
+            migrations.upgrade(f"sqlite:///{made}")
+            engine = sa.create_engine(f"sqlite:///{made}")
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            engine.dispose()
+            made.rename(path)
     return path
 
 
@@ -123,9 +130,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def make_app(wanted: Settings) -> Flask:
-    """The shop; its SQLite file need not outlast the machine, and waits for no disk."""
+def make_app(wanted: Settings, compiled: Path) -> Flask:
+    """The shop; its SQLite file need not outlast the machine, and waits for no disk.
+
+    `compiled` has the templates that were compiled before: they are the same for every app.
+    """
     made = create_app(wanted)
+    made.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
 
     def hurry(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")
@@ -139,7 +150,8 @@ def make_app(wanted: Settings) -> Flask:
 class Apps:
     """Apps that were made, by their database: to make one takes longer than most tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, compiled: Path) -> None:
+        self._compiled = compiled
         self._made: dict[str, tuple[Flask, dict[str, object]]] = {}
         self._latest: object = None
 
@@ -149,7 +161,7 @@ class Apps:
         if getattr(limits.limiter, "_fallback_storage", None) is not self._latest:
             self._made.clear()
         if wanted.database_url not in self._made:
-            made = make_app(wanted)
+            made = make_app(wanted, self._compiled)
             self._made[wanted.database_url] = made, dict(made.config)
             self._latest = limits.limiter._fallback_storage
         made, config = self._made[wanted.database_url]
@@ -164,13 +176,21 @@ class Apps:
 
 
 @pytest.fixture(scope="session")
-def apps() -> Apps:
-    return Apps()
+def compiled(shared: Path) -> Path:
+    """The directory of the templates that were compiled in this test run."""
+    directory = shared / "templates"
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def apps(compiled: Path) -> Apps:
+    return Apps(compiled)
 
 
 @pytest.fixture
 def app(
-    request: pytest.FixtureRequest, apps: Apps, database_url: str, here: Path
+    request: pytest.FixtureRequest, apps: Apps, compiled: Path, database_url: str, here: Path
 ) -> Iterator[Flask]:
     """The shop on an empty database, in its context; no queue: tests run jobs themselves.
 
@@ -178,7 +198,7 @@ def app(
     """
     wanted = settings(here, database_url)
     is_own = request.node.get_closest_marker("own_app")
-    made = make_app(wanted) if is_own else apps.get(wanted)
+    made = make_app(wanted, compiled) if is_own else apps.get(wanted)
     # Whoever acted in the test before is not who acts in this one.
     with made.app_context(), acting_as("system"):
         # The connections kept from the test before may have ended with its database.

@@ -14,6 +14,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import sqlalchemy as sa
 import time_machine
+from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     Bundle,
@@ -25,7 +26,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from app import create_app, invariants
+from app import connect, create_app, invariants
 from app.core import audit_chain, clock, keys, migrations
 from app.core.db import db, session, transaction
 from app.core.errors import Refusal
@@ -68,13 +69,27 @@ class ShopMachine(RuleBasedStateMachine):
     """What a buyer, a channel, a clock and a merchant may do, in any order."""
 
     orders = Bundle("orders")
+    folder: Path
+    app: Flask | None = None
+
+    @classmethod
+    def app_on_an_empty_database(cls) -> Flask:
+        """One app for every example: a new one would have to learn how each statement reads."""
+        if cls.app is None:
+            cls.folder = Path(tempfile.mkdtemp(prefix="hardshelf-model-"))
+            cls.app = create_app(shop_settings(cls.folder, migrated_copy(cls.folder)))
+        else:
+            # Of the database before nothing stays, nor what was not yet written into it.
+            for left in cls.folder.glob("shop.db*"):
+                left.unlink()
+            migrated_copy(cls.folder)
+            connect(cls.app)
+        return cls.app
 
     @initialize(codes=st.integers(0, 6))
     def open_the_shop(self, codes: int) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="hardshelf-model-"))
         preferences.forget()
-        self.app = create_app(shop_settings(self.folder, migrated_copy(self.folder)))
-        self.context = self.app.app_context()
+        self.context = self.app_on_an_empty_database().app_context()
         self.context.push()
         payments._channels["sandbox"] = ObedientChannel()
         transaction(keys.ensure_shop_keys)
@@ -193,7 +208,6 @@ class ShopMachine(RuleBasedStateMachine):
         session.remove()
         db.engine.dispose()
         self.context.pop()
-        shutil.rmtree(self.folder)
         assert broken == []
 
 
@@ -203,4 +217,9 @@ ShopMachine.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-TestShop = ShopMachine.TestCase
+
+
+class TestShop(ShopMachine.TestCase):
+    @classmethod
+    def tearDownClass(cls) -> None:
+        shutil.rmtree(ShopMachine.folder)

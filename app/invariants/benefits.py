@@ -8,12 +8,13 @@ from app.domain.orders.models import Order, OrderLine, OrderState
 from app.domain.recharges.models import Attempt, AttemptState, Recharge, RechargeState
 from app.domain.redemptions.models import Redemption, RedemptionState, RollBack
 from app.domain.vault.models import Code, CodeState
-from app.invariants.counting import count, total
+from app.invariants.counting import Counted, counted
 
 OPEN = (RechargeState.QUEUED, RechargeState.RUNNING, RechargeState.REVIEW)
 
 
-def recharged_lines_arrived(_full: bool) -> tuple[int, int]:
+@counted
+def recharged_lines_arrived() -> Counted:
     """A line without a code is delivered exactly when its recharge is."""
     arrived = (
         sa.select(Recharge.order_line_id).where(
@@ -22,10 +23,11 @@ def recharged_lines_arrived(_full: bool) -> tuple[int, int]:
     ).scalar_subquery()
     lines = sa.select(OrderLine.id).where(OrderLine.kind == ProductKind.RECHARGE)
     broken = lines.where(OrderLine.delivered_at.is_not(None) != OrderLine.id.in_(arrived))
-    return count(lines), count(broken)
+    return lines, broken
 
 
-def attempts_are_single(_full: bool) -> tuple[int, int]:
+@counted
+def attempts_are_single() -> Counted:
     """A recharge is delivered when, and only when, exactly one of its attempts was; and the money
     is not back while one may still deliver."""
     delivered = _attempts(AttemptState.DELIVERED)
@@ -37,10 +39,11 @@ def attempts_are_single(_full: bool) -> tuple[int, int]:
             sa.and_(Recharge.state == RechargeState.FAILED, live > 0),
         )
     )
-    return total(Attempt), count(broken)
+    return Attempt, broken
 
 
-def recharges_are_carried(_full: bool) -> tuple[int, int]:
+@counted
+def recharges_are_carried() -> Counted:
     """Every recharge that has not ended has a job that goes on with it, or is seen as dead."""
     carried = sa.select(OutboxRow.key).where(
         OutboxRow.state.in_([OutboxState.READY, OutboxState.RUNNING, OutboxState.DEAD])
@@ -67,11 +70,11 @@ def recharges_are_carried(_full: bool) -> tuple[int, int]:
             (sa.literal("recharge:line:") + sa.cast(OrderLine.id, sa.Text)).not_in(carried),
         )
     )
-    uncarried = count(open_ones.where(key.not_in(carried)))
-    return count(open_ones), uncarried + count(unbegun)
+    return open_ones, (open_ones.where(key.not_in(carried)), unbegun)
 
 
-def failures_are_paid_back(_full: bool) -> tuple[int, int]:
+@counted
+def failures_are_paid_back() -> Counted:
     """What could not be delivered was refunded in full, and what was refunded in full is not there
     any more: no code of it is live, no redemption of it under way."""
     failed = sa.select(Recharge.id).where(
@@ -91,10 +94,11 @@ def failures_are_paid_back(_full: bool) -> tuple[int, int]:
         .join(OrderLine, OrderLine.id == Redemption.order_line_id)
         .where(refunded, Redemption.state == RedemptionState.PENDING)
     )
-    return count(failed), count(kept) + count(live) + count(under_way)
+    return failed, (kept, live, under_way)
 
 
-def redemptions_are_carried(_full: bool) -> tuple[int, int]:
+@counted
+def redemptions_are_carried() -> Counted:
     """A redemption that is pending has an open recharge or one that is asked for; one that ended
     says the same as its recharge."""
     asked_for = sa.select(OutboxRow.key).where(
@@ -120,10 +124,11 @@ def redemptions_are_carried(_full: bool) -> tuple[int, int]:
             key.not_in(asked_for),
         )
     )
-    return total(Redemption), count(with_recharge) + count(lost)
+    return Redemption, (with_recharge, lost)
 
 
-def uses_add_up(_full: bool) -> tuple[int, int]:
+@counted
+def uses_add_up() -> Counted:
     """No use of a code that was never sold; a use that does not count was given back, and says
     why; a code that is exhausted has uses."""
     counting = (
@@ -152,8 +157,7 @@ def uses_add_up(_full: bool) -> tuple[int, int]:
         .join(OrderLine, OrderLine.id == Code.order_line_id)
         .where(OrderLine.kind == ProductKind.REDEEM, Code.state == CodeState.SOLD, counting > 0)
     )
-    broken = count(unsold) + count(unexplained) + count(unused) + count(reusable)
-    return total(Redemption), broken
+    return Redemption, (unsold, unexplained, unused, reusable)
 
 
 def _attempts(*states: AttemptState) -> sa.ScalarSelect[int]:

@@ -12,7 +12,7 @@ from app.domain.channels.commission import WAITING
 from app.domain.channels.models import Commission, CommissionState, Distributor, Rule
 from app.domain.ledger.models import LedgerAccount, LedgerBalance, LedgerEntry, LedgerTransaction
 from app.domain.orders.models import OrderLine
-from app.invariants.counting import count, total
+from app.invariants.counting import Counted, counted
 
 SAMPLE = 2_000
 CHUNK = 1_000
@@ -78,7 +78,8 @@ def _unsettled_orders() -> set[int]:
     return {order_id for (order_id,) in rows}
 
 
-def waiting_commissions_are_booked(_full: bool) -> tuple[int, int]:
+@counted
+def waiting_commissions_are_booked() -> Counted:
     """Each distributor's `commission_pending` is the sum of what her waiting commissions keep."""
     booked = (
         sa.select(sa.func.coalesce(sa.func.sum(-LedgerBalance.balance), 0))
@@ -88,10 +89,11 @@ def waiting_commissions_are_booked(_full: bool) -> tuple[int, int]:
         .scalar_subquery()
     )
     broken = sa.select(Distributor.id).where(_kept(WAITING) != booked)
-    return total(Distributor), count(broken)
+    return Distributor, broken
 
 
-def payable_commissions_are_booked(_full: bool) -> tuple[int, int]:
+@counted
+def payable_commissions_are_booked() -> Counted:
     """What commissions put into each distributor's `commission_payable`, less what they took out
     of it, is what those that were ever payable keep; withdrawals are another matter."""
     booked = (
@@ -108,7 +110,7 @@ def payable_commissions_are_booked(_full: bool) -> tuple[int, int]:
     payable = [
         state for state in CommissionState if state not in (*WAITING, CommissionState.PENDING)
     ]
-    return total(Distributor), count(sa.select(Distributor.id).where(_kept(payable) != booked))
+    return Distributor, sa.select(Distributor.id).where(_kept(payable) != booked)
 
 
 def _kept(states: Sequence[CommissionState]) -> sa.ScalarSelect[int]:

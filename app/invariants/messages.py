@@ -4,12 +4,13 @@ import sqlalchemy as sa
 
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.messages.models import MessageRow, MessageState
-from app.invariants.counting import count
+from app.invariants.counting import Counted, counted
 
 UNDER_WAY = (MessageState.QUEUED, MessageState.SENDING)
 
 
-def messages_are_carried(_full: bool) -> tuple[int, int]:
+@counted
+def messages_are_carried() -> Counted:
     """Every message that has not ended has a job that goes on with it, or is seen as dead."""
     carried = sa.select(OutboxRow.key).where(
         OutboxRow.state.in_([OutboxState.READY, OutboxState.RUNNING, OutboxState.DEAD])
@@ -21,4 +22,4 @@ def messages_are_carried(_full: bool) -> tuple[int, int]:
         + sa.cast(MessageRow.subject_id, sa.Text)
     )
     under_way = sa.select(MessageRow.id).where(MessageRow.state.in_(UNDER_WAY))
-    return count(under_way), count(under_way.where(key.not_in(carried)))
+    return under_way, under_way.where(key.not_in(carried))

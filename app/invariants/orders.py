@@ -14,13 +14,14 @@ from app.domain.orders.models import Order, OrderLine, OrderState, Payment, Paym
 from app.domain.vault import canaries
 from app.domain.vault.models import Batch, Code, CodeState
 from app.domain.vault.rules import context_of
-from app.invariants.counting import count, total
+from app.invariants.counting import Counted, count, counted, total
 
 OVERDUE = timedelta(minutes=15)
 SAMPLE = 500
 
 
-def lines_have_what_they_bought(_full: bool) -> tuple[int, int]:
+@counted
+def lines_have_what_they_bought() -> Counted:
     """A delivered line has as many live codes as it bought, unless it was refunded in full."""
     live = (
         sa.select(Code.order_line_id, sa.func.count().label("codes"))
@@ -45,10 +46,11 @@ def lines_have_what_they_bought(_full: bool) -> tuple[int, int]:
         .outerjoin(OrderLine, OrderLine.id == Code.order_line_id)
         .where(Code.order_line_id.is_not(None), OrderLine.id.is_(None))
     )
-    return total(OrderLine), count(broken) + count(orphans)
+    return OrderLine, (broken, orphans)
 
 
-def held_codes_have_live_orders(_full: bool) -> tuple[int, int]:
+@counted
+def held_codes_have_live_orders() -> Counted:
     broken = (
         sa.select(Code.id)
         .join(OrderLine, OrderLine.id == Code.order_line_id)
@@ -63,7 +65,7 @@ def held_codes_have_live_orders(_full: bool) -> tuple[int, int]:
             ),
         )
     )
-    return count(sa.select(Code.id).where(Code.state == CodeState.RESERVED)), count(broken)
+    return sa.select(Code.id).where(Code.state == CodeState.RESERVED), broken
 
 
 def batches_add_up(_full: bool) -> tuple[int, int]:
@@ -81,7 +83,8 @@ def batches_add_up(_full: bool) -> tuple[int, int]:
     return total(Batch), broken + count(stray)
 
 
-def deliveries_are_paid(_full: bool) -> tuple[int, int]:
+@counted
+def deliveries_are_paid() -> Counted:
     """What was delivered was paid in full; what is paid is delivered, going back, or open."""
     paid = (
         sa.select(Payment.order_id, sa.func.sum(Payment.received).label("received"))
@@ -103,10 +106,11 @@ def deliveries_are_paid(_full: bool) -> tuple[int, int]:
             ),
         )
     )
-    return total(Order), count(unpaid) + count(unanswered)
+    return Order, (unpaid, unanswered)
 
 
-def nothing_is_forgotten(_full: bool) -> tuple[int, int]:
+@counted
+def nothing_is_forgotten() -> Counted:
     """Every unpaid payment is watched and every unfinished refund has a job or staff to see it."""
     live = sa.select(OutboxRow.key).where(
         OutboxRow.state.in_([OutboxState.READY, OutboxState.RUNNING, OutboxState.DEAD])
@@ -116,7 +120,7 @@ def nothing_is_forgotten(_full: bool) -> tuple[int, int]:
         (sa.literal("watch:") + sa.cast(Payment.id, sa.Text)).not_in(live),
     )
     pending = sa.select(Payment.id).where(Payment.state == PaymentState.PENDING)
-    return count(pending), count(unwatched)
+    return pending, unwatched
 
 
 def codes_open(full: bool) -> tuple[int, int]:

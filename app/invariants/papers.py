@@ -11,13 +11,14 @@ from app.domain.ledger.models import LedgerAccount, LedgerEntry
 from app.domain.payouts import statements
 from app.domain.payouts.models import UNDER_WAY, Withdrawal, WithdrawalState
 from app.domain.payouts.paper_models import SettlementStatement, StatementEntry, Withholding
-from app.invariants.counting import count, total
+from app.invariants.counting import Counted, counted
 
 SAMPLE = 200
 SUBMITTED = (*UNDER_WAY, WithdrawalState.PAID)
 
 
-def statements_equal_postings(_full: bool) -> tuple[int, int]:
+@counted
+def statements_equal_postings() -> Counted:
     """Each begins where the one before ended, and ends that much further as its entries say; they
     are entries of its payee's account; a correction keeps the balances of what it corrects."""
     one, before, root = (aliased(SettlementStatement) for _ in range(3))
@@ -71,7 +72,7 @@ def statements_equal_postings(_full: bool) -> tuple[int, int]:
             )
         )
     )
-    return total(SettlementStatement), count(first_ones) + count(corrections)
+    return SettlementStatement, (first_ones, corrections)
 
 
 def statements_are_as_issued(full: bool) -> tuple[int, int]:
@@ -106,7 +107,8 @@ def _is_as_issued(statement: SettlementStatement) -> bool:
     )
 
 
-def paid_withdrawals_have_statements(_full: bool) -> tuple[int, int]:
+@counted
+def paid_withdrawals_have_statements() -> Counted:
     """What was paid has a statement that says so, or a job that is to write it."""
     one, later_one = aliased(SettlementStatement), aliased(SettlementStatement)
     in_force = sa.exists().where(
@@ -126,10 +128,11 @@ def paid_withdrawals_have_statements(_full: bool) -> tuple[int, int]:
         OutboxRow.key == key, OutboxRow.state.in_([OutboxState.READY, OutboxState.RUNNING])
     )
     paid = sa.select(Withdrawal.id).where(Withdrawal.state == WithdrawalState.PAID)
-    return count(paid), count(paid.where(~in_force, ~asked_for))
+    return paid, paid.where(~in_force, ~asked_for)
 
 
-def tax_is_what_was_withheld(_full: bool) -> tuple[int, int]:
+@counted
+def tax_is_what_was_withheld() -> Counted:
     """A submitted withdrawal keeps what its withholding says; one given back keeps none."""
     kept = (
         sa.select(Withholding.tax)
@@ -143,4 +146,4 @@ def tax_is_what_was_withheld(_full: bool) -> tuple[int, int]:
             sa.and_(Withdrawal.state == WithdrawalState.REFUSED, kept.is_not(None)),
         )
     )
-    return total(Withdrawal), count(broken)
+    return Withdrawal, broken

@@ -6,11 +6,12 @@ from app.core.outbox import OutboxRow, OutboxState
 from app.domain.channels.models import Distributor
 from app.domain.ledger.models import LedgerAccount, LedgerBalance, LedgerEntry, LedgerTransaction
 from app.domain.payouts.models import OPEN, UNDER_WAY, Withdrawal, WithdrawalItem, WithdrawalState
-from app.invariants.counting import count, total
+from app.invariants.counting import Counted, count, counted
 from app.providers import payouts
 
 
-def withdrawals_are_paid_once(_full: bool) -> tuple[int, int]:
+@counted
+def withdrawals_are_paid_once() -> Counted:
     """Postings of payment less those of return: one for a paid withdrawal, none for any other."""
     booked = (
         sa.select(
@@ -30,10 +31,11 @@ def withdrawals_are_paid_once(_full: bool) -> tuple[int, int]:
         .outerjoin(booked, booked.c.subject_id == Withdrawal.id)
         .where(sa.func.coalesce(booked.c.n, 0) != wanted)
     )
-    return total(Withdrawal), count(broken)
+    return Withdrawal, broken
 
 
-def withdrawals_add_up(_full: bool) -> tuple[int, int]:
+@counted
+def withdrawals_add_up() -> Counted:
     """gross = tax + fee + net, no more commission in it than its gross, and booked like that."""
     claimed = (
         sa.select(WithdrawalItem.withdrawal_id, sa.func.sum(WithdrawalItem.amount).label("amount"))
@@ -51,7 +53,7 @@ def withdrawals_add_up(_full: bool) -> tuple[int, int]:
             )
         )
     )
-    return total(Withdrawal), count(broken)
+    return Withdrawal, broken
 
 
 def _booked_otherwise() -> sa.ColumnElement[bool]:
@@ -76,7 +78,8 @@ def _booked_otherwise() -> sa.ColumnElement[bool]:
     return sa.and_(Withdrawal.state == WithdrawalState.PAID, out != -Withdrawal.net)
 
 
-def open_withdrawals_are_booked(_full: bool) -> tuple[int, int]:
+@counted
+def open_withdrawals_are_booked() -> Counted:
     """Each distributor's `payout_pending` is the sum of what she has asked for and not got."""
     asked = (
         sa.select(sa.func.coalesce(sa.func.sum(Withdrawal.gross), 0))
@@ -91,7 +94,7 @@ def open_withdrawals_are_booked(_full: bool) -> tuple[int, int]:
         .correlate(Distributor)
         .scalar_subquery()
     )
-    return total(Distributor), count(sa.select(Distributor.id).where(asked != booked))
+    return Distributor, sa.select(Distributor.id).where(asked != booked)
 
 
 def payouts_are_carried(_full: bool) -> tuple[int, int]:

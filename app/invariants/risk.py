@@ -7,10 +7,11 @@ from app.domain.orders.models import Order, OrderState
 from app.domain.risk.cases import OPEN
 from app.domain.risk.models import Action, Case, Decision
 from app.domain.risk.rules import POSSIBLE
-from app.invariants.counting import count, total
+from app.invariants.counting import Counted, counted
 
 
-def held_orders_are_carried(_full: bool) -> tuple[int, int]:
+@counted
+def held_orders_are_carried() -> Counted:
     """A held order has its case: an open one, or a closed one whose job still has to be done, which
     must not be overdue (9). A job that failed for good stands before staff."""
     live = sa.select(OutboxRow.key).where(
@@ -24,19 +25,21 @@ def held_orders_are_carried(_full: bool) -> tuple[int, int]:
         *((sa.literal(name) + order_id).in_(live) for name in ("release:", "send-back:"))
     )
     held = sa.select(Order.id).where(Order.state == OrderState.HELD)
-    return count(held), count(held.where(~sa.or_(is_open, sa.and_(is_closed, has_job))))
+    return held, held.where(~sa.or_(is_open, sa.and_(is_closed, has_job)))
 
 
-def open_cases_hold_their_order(_full: bool) -> tuple[int, int]:
+@counted
+def open_cases_hold_their_order() -> Counted:
     """Nothing goes on with an order before the person who was asked has answered."""
     waiting = sa.select(Case.id).where(Case.state.in_(OPEN))
     broken = waiting.outerjoin(Order, Order.id == Case.order_id).where(
         sa.or_(Order.id.is_(None), Order.state != OrderState.HELD)
     )
-    return count(waiting), count(broken)
+    return waiting, broken
 
 
-def decisions_are_possible(_full: bool) -> tuple[int, int]:
+@counted
+def decisions_are_possible() -> Counted:
     """What was decided can be done at its checkpoint."""
     impossible = [
         sa.and_(
@@ -44,4 +47,4 @@ def decisions_are_possible(_full: bool) -> tuple[int, int]:
         )
         for checkpoint, possible in POSSIBLE.items()
     ]
-    return total(Decision), count(sa.select(Decision.id).where(sa.or_(*impossible)))
+    return Decision, sa.select(Decision.id).where(sa.or_(*impossible))

@@ -6,7 +6,7 @@ from app.core import audit_chain
 from app.core.audit import AuditEntry
 from app.domain.vault.export_models import CodeExport, ExportedCode, ExportState
 from app.domain.vault.models import Code, CodeState
-from app.invariants.counting import count, total
+from app.invariants.counting import Counted, counted
 
 
 def chain_is_whole(full: bool) -> tuple[int, int]:
@@ -21,7 +21,8 @@ def entries_are_sealed(_full: bool) -> tuple[int, int]:
     return audit_chain.count_overdue()
 
 
-def exports_are_recorded(_full: bool) -> tuple[int, int]:
+@counted
+def exports_are_recorded() -> Counted:
     """A download has its two people, its entry in the audit log, and the codes that it says."""
     downloaded = sa.select(CodeExport.id).where(CodeExport.state == ExportState.DOWNLOADED)
     entered = sa.exists().where(
@@ -44,10 +45,11 @@ def exports_are_recorded(_full: bool) -> tuple[int, int]:
             CodeExport.password_sealed.is_not(None),
         )
     )
-    return count(downloaded), count(broken)
+    return downloaded, broken
 
 
-def exported_codes_are_off_the_shelf(_full: bool) -> tuple[int, int]:
+@counted
+def exported_codes_are_off_the_shelf() -> Counted:
     """What has left with an export is void and was never sold."""
     broken = (
         sa.select(ExportedCode.code_id)
@@ -56,4 +58,4 @@ def exported_codes_are_off_the_shelf(_full: bool) -> tuple[int, int]:
             sa.or_(Code.id.is_(None), Code.state != CodeState.VOID, Code.order_line_id.is_not(None))
         )
     )
-    return total(ExportedCode), count(broken)
+    return ExportedCode, broken

@@ -1,11 +1,9 @@
 """For tests that walk through the shop as people do: visitors, a furnished shop, balanced books."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
 
 from app import invariants
 from app.core import audit_chain
@@ -15,15 +13,6 @@ from tests import people
 from tests.fake_provider import ObedientProvider, speaking
 from tests.web.house import House, furnish
 from tests.web.visitors import Visitor
-
-
-@pytest.fixture
-def app(app: Flask, shared: Path) -> Flask:
-    """With templates compiled once: apps are made anew, but their templates are all the same."""
-    compiled = shared / "templates"
-    compiled.mkdir(exist_ok=True)
-    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
-    return app
 
 
 @pytest.fixture
