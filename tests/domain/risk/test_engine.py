@@ -228,6 +228,25 @@ def test_many_guessers_at_once_cost_a_buyer_a_captcha_and_no_wait() -> None:
         try_hers()
 
 
+def test_who_has_to_wait_and_to_prove_gets_through_with_both() -> None:
+    def try_hers(proof: Proof | None = None) -> None:
+        guessing.read("AAAA", Visit(shopping.IP, shopping.NETWORK, "guesser", proof=proof))
+
+    guards = throttling.of_redeeming(shopping.NETWORK, "guesser", None)
+    now = clock.now()
+    with time_machine.travel(now, tick=False):
+        transaction(lambda: [throttling.take(guards) for _ in range(11)])
+        transaction(lambda: _add_wrong_codes(5))
+        with pytest.raises(throttling.TooSoon):
+            try_hers()
+    # Being asked to prove something is no try: what she waited for is still hers.
+    with time_machine.travel(now + timedelta(seconds=6), tick=False):
+        with pytest.raises(stopping.CaptchaNeeded):
+            try_hers()
+        with pytest.raises(Unusable):
+            try_hers(solved(Checkpoint.REDEEM, "guesser"))
+
+
 def _add_wrong_codes(count: int) -> None:
     known = {**events.from_address(shopping.IP, shopping.NETWORK), Key.DEVICE: "guesser"}
     for _ in range(count):
