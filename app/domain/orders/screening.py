@@ -17,7 +17,7 @@ from app.core.states import move
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
-from app.domain.orders.models import Order, OrderState, Payment
+from app.domain.orders.models import NOBODYS_ACCOUNTS, Order, OrderState, Payment
 from app.domain.risk import cases, engine, events, stopping
 from app.domain.risk.engine import Decided, Situation
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key
@@ -121,8 +121,8 @@ def holds(order: Order, payment: Payment) -> bool:
             Key.ACCOUNT: str(order.person_id or ""),
         }
     )
-    payer = {Key.PAYER: f"{payment.channel}:{payment.payer}"} if payment.payer else {}
-    whose |= events.hashed(payer)
+    if payment.payer not in NOBODYS_ACCOUNTS:
+        whose |= events.hashed({Key.PAYER: f"{payment.channel}:{payment.payer}"})
     decided = engine.decide(
         Situation(
             Checkpoint.PAID,

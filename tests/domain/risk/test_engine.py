@@ -13,7 +13,7 @@ from app.core.errors import Conflict
 from app.domain.accounts import throttling
 from app.domain.catalog.models import Product
 from app.domain.orders import refunding, screening
-from app.domain.orders.models import OrderState
+from app.domain.orders.models import Order, OrderState
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
 from app.domain.risk import (
@@ -142,6 +142,22 @@ def test_a_new_account_that_buys_for_much_is_held_for_a_person() -> None:
     factories.settle(again.payment)
     assert factories.fresh(again.order).state == OrderState.DELIVERED
     assert latest().trusted
+
+
+def test_play_money_is_nobodys_account() -> None:
+    product = factories.make_product(codes=5, price=60_000)
+
+    def paid_with_play_money() -> Order:
+        placed = order(product, phone=factories.contact(), device=factories.contact())
+        assert placed.payment is not None
+        factories.settle(placed.payment, payer="play money")
+        return factories.fresh(placed.order)
+
+    assert paid_with_play_money().state == OrderState.HELD
+    uid = cases.queue()[0].uid
+    transaction(lambda: cases.approve(uid, Label.FALSE_POSITIVE, "", trust=True))
+    # One buyer is trusted, and not everybody who pays in a demo shop.
+    assert paid_with_play_money().state == OrderState.HELD
 
 
 def test_a_first_order_far_above_what_is_usual_here_is_held(
