@@ -44,7 +44,8 @@ _PAID_BEFORE = (
 SENTENCES = {
     Action.CAPTCHA: N_("下单有点频繁，请先完成下面的验证"),
     Action.LIMIT: N_(
-        "下单太频繁。%(minutes)s 分钟内，每 10 分钟只能下 1 单、每单 1 件，已付款的不受影响"
+        "下单太频繁。%(minutes)s 分钟内，每 10 分钟只能下 1 单、每单 1 件，已付款的不受影响。"
+        "如果弄错了，请把编号 %(number)s 告诉店主"
     ),
     Action.BLOCK: N_(
         "暂时不能下单，请 %(minutes)s 分钟后再试。如果弄错了，请把编号 %(number)s 告诉店主"

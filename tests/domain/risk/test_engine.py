@@ -93,6 +93,8 @@ def test_many_orders_from_one_ip_are_asked_for_a_captcha_then_limited() -> None:
     with pytest.raises(stopping.Stopped, match="60 分钟") as limited:
         order(product, proof=solved())
     assert limited.value.decided.action == Action.LIMIT
+    # Whoever shares the address with those who hoard has something to appeal with.
+    assert limited.value.decided.row.uid in limited.value.message % limited.value.params
     # The limit stands when the window is over; it leaves room for one piece in ten minutes.
     shopping.let_pass(11)
     with pytest.raises(stopping.Stopped):
