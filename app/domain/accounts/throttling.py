@@ -78,8 +78,21 @@ def of_looking_up(number_index: bytes) -> list[Guard]:
     return [Guard("lookup-order", number_index.hex())]
 
 
-def take(guards: Sequence[Guard]) -> None:
-    """Count a try as failed under every guard, or raise TooSoon and count nothing."""
+@dataclass(frozen=True)
+class Before:
+    """How a count stood before a try was taken."""
+
+    key: str
+    failures: int
+    failed_at: datetime
+    next_at: datetime
+
+
+def take(guards: Sequence[Guard]) -> list[Before]:
+    """Count a try as failed under every guard, or raise TooSoon and count nothing.
+
+    What is returned is for `give_back`, within the same unit.
+    """
     require_transaction()
     rows = _lock(guards)
     # After the wait for the locks: whoever was first has moved the rows on meanwhile.
@@ -87,6 +100,7 @@ def take(guards: Sequence[Guard]) -> None:
     wait = max(_wait(guard, rows[guard.key], now) for guard in guards)
     if wait > timedelta(0):
         raise TooSoon(wait)
+    before = [Before(key, row.failures, row.failed_at, row.next_at) for key, row in rows.items()]
     for guard in guards:
         row, patience = rows[guard.key], PATIENCE[guard.kind]
         row.failures = patience.count(row.failures, max(now - row.failed_at, timedelta(0)))
@@ -94,6 +108,19 @@ def take(guards: Sequence[Guard]) -> None:
         row.next_at = now + patience.wait(row.failures)
     session.flush()
     _prune()
+    return before
+
+
+def give_back(before: Sequence[Before]) -> None:
+    """Nothing was tried after all: every count, and every wait, is what it was.
+
+    In the unit that took it, so that nobody else has counted meanwhile.
+    """
+    require_transaction()
+    for one in before:
+        row = session.get_one(Throttle, one.key)
+        row.failures, row.failed_at, row.next_at = one.failures, one.failed_at, one.next_at
+    session.flush()
 
 
 def counted(guard: Guard) -> int:

@@ -29,13 +29,17 @@ from app.domain.channels.models import (
     PlanState,
     ShareLink,
 )
-from app.domain.orders.models import Order, OrderState, Payment, PaymentState
+from app.domain.orders.models import (
+    NOBODYS_ACCOUNTS,
+    Order,
+    OrderState,
+    Payment,
+    PaymentState,
+)
 
 Sentence = tuple[str, dict[str, Any]]
 
 BINDING_LASTS = {"first_order": None, "days365": timedelta(days=365)}
-# What the channel says of play money: it is everybody's account and so nobody's.
-NOBODYS_ACCOUNTS = ("", "play money")
 
 NOTHING_BECAUSE = {
     "same_person": N_("下单的就是分销商自己的账号，不产生佣金"),

@@ -134,6 +134,10 @@ class PaymentState(StrEnum):
     REFUNDED = "refunded"
 
 
+# What the channel says of play money: it is everybody's account and so nobody's.
+NOBODYS_ACCOUNTS = ("", "play money")
+
+
 class Payment(db.Model):
     """One attempt to pay an order through one channel.
 

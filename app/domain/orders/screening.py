@@ -17,7 +17,7 @@ from app.core.states import move
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
-from app.domain.orders.models import Order, OrderState, Payment
+from app.domain.orders.models import NOBODYS_ACCOUNTS, Order, OrderState, Payment
 from app.domain.risk import cases, engine, events, stopping
 from app.domain.risk.engine import Decided, Situation
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key
@@ -44,7 +44,8 @@ _PAID_BEFORE = (
 SENTENCES = {
     Action.CAPTCHA: N_("下单有点频繁，请先完成下面的验证"),
     Action.LIMIT: N_(
-        "下单太频繁。%(minutes)s 分钟内，每 10 分钟只能下 1 单、每单 1 件，已付款的不受影响"
+        "下单太频繁。%(minutes)s 分钟内，每 10 分钟只能下 1 单、每单 1 件，已付款的不受影响。"
+        "如果弄错了，请把编号 %(number)s 告诉店主"
     ),
     Action.BLOCK: N_(
         "暂时不能下单，请 %(minutes)s 分钟后再试。如果弄错了，请把编号 %(number)s 告诉店主"
@@ -121,8 +122,8 @@ def holds(order: Order, payment: Payment) -> bool:
             Key.ACCOUNT: str(order.person_id or ""),
         }
     )
-    payer = {Key.PAYER: f"{payment.channel}:{payment.payer}"} if payment.payer else {}
-    whose |= events.hashed(payer)
+    if payment.payer not in NOBODYS_ACCOUNTS:
+        whose |= events.hashed({Key.PAYER: f"{payment.channel}:{payment.payer}"})
     decided = engine.decide(
         Situation(
             Checkpoint.PAID,

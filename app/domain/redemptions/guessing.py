@@ -58,7 +58,7 @@ def _ask(
     text: str, visit: Visit, person_id: int | None, guards: list[throttling.Guard]
 ) -> tuple[Decided, int | None]:
     """What risk says, and the wrong code that this try is counted as until it proves right."""
-    throttling.take(guards)
+    before = throttling.take(guards)
     known = {Key.ACCOUNT: str(person_id or ""), Key.CODE: queries.frozen_as(text)}
     whose = events.hashed(visit.known_as() | known)
     decided = engine.decide(
@@ -76,8 +76,8 @@ def _ask(
     if decided.lets_go:
         events.record(EventKind.TYPED, whose)
         return decided, events.record(EventKind.WRONG_CODE, whose)
-    # Nothing was looked for, so nothing was guessed.
-    throttling.succeeded(guards)
+    # Nothing was looked for, so nothing was guessed, and what she waited for is still hers.
+    throttling.give_back(before)
     return decided, None
 
 
