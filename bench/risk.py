@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app.core.db import db, transaction
 from app.domain.accounts.contacts import Contact
 from app.domain.orders import screening
-from app.domain.risk import engine, events
+from app.domain.risk import events, live_rules
 from app.domain.risk.models import Key
 from app.domain.risk.stopping import Stopped
 from app.domain.risk.visits import Visit
@@ -37,7 +37,7 @@ def deciding(count: int) -> Figure:
     """`decide` at checkout with every rule of the pack on, each time about somebody else."""
     with shop.database() as url, shop.opened(url):
         transaction(shop.switch_all_on)
-        engine.forget()
+        live_rules.forget()
         _remember(count)
         latencies = [_ask(number) for number in range(ASKED)]
     p50, p95 = percentile(latencies, 0.5), percentile(latencies, 0.95)

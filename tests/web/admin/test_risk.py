@@ -10,7 +10,7 @@ from flask import Flask
 from app.core.db import session, transaction
 from app.domain.accounts.models import Role
 from app.domain.orders.models import Order, OrderState
-from app.domain.risk import cases, conditions, engine, pack, rule_changes, stopping
+from app.domain.risk import cases, conditions, live_rules, pack, rule_changes, stopping
 from app.domain.risk.models import (
     Case,
     CaseState,
@@ -49,9 +49,9 @@ FORM = {
 @pytest.fixture
 def rules(app: Flask) -> Iterator[None]:
     transaction(pack.install)
-    engine.forget()
+    live_rules.forget()
     yield
-    engine.forget()
+    live_rules.forget()
 
 
 def held(phone: str = "", price: int = 60_000) -> Case:
