@@ -109,7 +109,10 @@ def test_many_orders_from_one_ip_are_asked_for_a_captcha_then_limited() -> None:
         transaction(lambda: restrictions.lift(held.id, "再一次"))
 
 
-def test_orders_that_are_paid_are_no_hoard() -> None:
+@pytest.mark.parametrize("asked_when_paid", [True, False])
+def test_orders_that_are_paid_are_no_hoard(asked_when_paid: bool) -> None:
+    if not asked_when_paid:
+        shopping.switch_on("many_orders_limit")
     product = factories.make_product(codes=30)
     for number in range(12):
         placed = order(product, device=str(number), proof=solved(device=str(number)))
