@@ -18,6 +18,8 @@ from app.web.filters import money
 NAMES = {
     "many_orders_captcha": N_("同一 IP 短时间下单很多，先验证"),
     "many_orders_limit": N_("同一 IP 下单不付款，限购"),
+    "many_orders_limit_device": N_("同一设备下单不付款，限购"),
+    "many_orders_limit_account": N_("同一账号下单不付款，限购"),
     "new_account_high_value": N_("新买家大额订单，先审核"),
     "new_account_in_parts": N_("新买家分几单买到大额，先审核"),
     "wrong_codes_captcha": N_("输错几次兑换码，先验证"),
@@ -345,17 +347,24 @@ def fact_words(name: str, value: int | None) -> str:
     if name.endswith("_percent"):
         return f"{value}%"
     if name in ("watched", "disposable_email"):
-        return str(_("是") if value else _("否"))
+        return yes_or_no(value)
     return f"{value:,}"
+
+
+def yes_or_no(value: object) -> str:
+    return str(_("是") if value else _("否"))
 
 
 def facts(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was known about what was decided on, as names and values."""
-    return [
+    told = [
         (str(_(title)), fact_words(name, inputs[name]))
         for name, title in FACT_TITLES.items()
         if name in inputs
     ]
+    if "regular" in inputs:
+        told.append((str(_("熟客（30 天内付过款的设备或账号）")), yes_or_no(inputs["regular"])))
+    return told
 
 
 def subjects(wanted: Iterable[Subject]) -> list[tuple[str, str]]:

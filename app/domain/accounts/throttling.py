@@ -61,13 +61,12 @@ def of_second_factor(person_id: int) -> list[Guard]:
     return [Guard("second-factor", str(person_id))]
 
 
-def of_redeeming(network: str, device: str, person_id: int | None) -> list[Guard]:
-    """What a typed code is counted by until it turns out to exist."""
-    guards = [
-        Guard("redeem-network", network),
-        Guard("redeem-device", device),
-        EVERYONE_REDEEMING,
-    ]
+def of_redeeming(network: str | None, device: str, person_id: int | None) -> list[Guard]:
+    """What a typed code is counted by until it turns out to exist; `network` None for a regular,
+    who neither waits for her neighbours nor lets them wait."""
+    guards = [Guard("redeem-device", device), EVERYONE_REDEEMING]
+    if network is not None:
+        guards.append(Guard("redeem-network", network))
     if person_id is not None:
         guards.append(Guard("redeem-account", str(person_id)))
     return guards
@@ -78,21 +77,8 @@ def of_looking_up(number_index: bytes) -> list[Guard]:
     return [Guard("lookup-order", number_index.hex())]
 
 
-@dataclass(frozen=True)
-class Before:
-    """How a count stood before a try was taken."""
-
-    key: str
-    failures: int
-    failed_at: datetime
-    next_at: datetime
-
-
-def take(guards: Sequence[Guard]) -> list[Before]:
-    """Count a try as failed under every guard, or raise TooSoon and count nothing.
-
-    What is returned is for `give_back`, within the same unit.
-    """
+def take(guards: Sequence[Guard]) -> None:
+    """Count a try as failed under every guard, or raise TooSoon and count nothing."""
     require_transaction()
     rows = _lock(guards)
     # After the wait for the locks: whoever was first has moved the rows on meanwhile.
@@ -100,7 +86,6 @@ def take(guards: Sequence[Guard]) -> list[Before]:
     wait = max(_wait(guard, rows[guard.key], now) for guard in guards)
     if wait > timedelta(0):
         raise TooSoon(wait)
-    before = [Before(key, row.failures, row.failed_at, row.next_at) for key, row in rows.items()]
     for guard in guards:
         row, patience = rows[guard.key], PATIENCE[guard.kind]
         row.failures = patience.count(row.failures, max(now - row.failed_at, timedelta(0)))
@@ -108,19 +93,6 @@ def take(guards: Sequence[Guard]) -> list[Before]:
         row.next_at = now + patience.wait(row.failures)
     session.flush()
     _prune()
-    return before
-
-
-def give_back(before: Sequence[Before]) -> None:
-    """Nothing was tried after all: every count, and every wait, is what it was.
-
-    In the unit that took it, so that nobody else has counted meanwhile.
-    """
-    require_transaction()
-    for one in before:
-        row = session.get_one(Throttle, one.key)
-        row.failures, row.failed_at, row.next_at = one.failures, one.failed_at, one.next_at
-    session.flush()
 
 
 def counted(guard: Guard) -> int:

@@ -32,7 +32,8 @@ class Holds:
     """The hold budget: how much unpaid stock one contact and one network may keep from others.
 
     A network is many people behind one address of a phone company, so its budget is wide; it
-    stops a script, and the contact's budget stops a person.
+    stops a script, and the contact's budget stops a person. Where it is used up, a regular still
+    has what her own browser and account may keep: a contact's budget.
     """
 
     orders_per_contact: int = 3
@@ -102,8 +103,8 @@ def place(purchase: Purchase, terms: Terms) -> Placed:
     item = agreed_item(product, purchase)
     priced = quote([item], product.currency)
     check_limits(product, purchase, product.max_per_order)
-    check_hold_budget(purchase, terms.holds)
     decided = _ask_risk(purchase, priced)
+    check_hold_budget(purchase, terms.holds, decided)
     token = ids.token()
     order = new_order(purchase, priced, token, now + terms.hold)
     line = new_line(order, product, item, purchase.account)
@@ -281,20 +282,26 @@ def check_limits(product: Product, purchase: Purchase, most: int) -> None:
         )
 
 
-def check_hold_budget(purchase: Purchase, holds: Holds) -> None:
+def check_hold_budget(purchase: Purchase, holds: Holds, decided: Decided | None = None) -> None:
     """Raise Refusal when too much that is unpaid is held for this contact or this network."""
     contact, network = queries.unpaid_holds(purchase.contact.index, purchase.network)
+    if _is_used_up(network, purchase, holds) and decided is not None and decided.regular:
+        network = screening.unpaid_of(decided)
+        contact = max(contact, network)
     if contact[0] >= holds.orders_per_contact:
         raise Refusal(
             N_("你有 %(count)s 个订单还没有付款。请先付款或取消，再下新的订单"),
             field="contact",
             count=contact[0],
         )
-    if (
-        network[0] >= holds.orders_per_network
-        or network[1] + purchase.quantity > holds.units_per_network
-    ):
+    if _is_used_up(network, purchase, holds):
         raise Refusal(N_("当前网络下未付款的订单太多，请几分钟后再试"), field="contact")
+
+
+def _is_used_up(held: tuple[int, int], purchase: Purchase, holds: Holds) -> bool:
+    """Whether so many orders and units leave no room in a network's budget for this purchase."""
+    orders, units = held
+    return orders >= holds.orders_per_network or units + purchase.quantity > holds.units_per_network
 
 
 def new_order(

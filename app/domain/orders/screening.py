@@ -10,17 +10,18 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from app.core import clock
+from app.core import clock, db
 from app.core.db import session
 from app.core.errors import N_
 from app.core.states import move
 from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
-from app.domain.orders.models import NOBODYS_ACCOUNTS, Order, OrderState, Payment
-from app.domain.risk import cases, engine, events, live_rules, stopping
+from app.domain.orders.models import NOBODYS_ACCOUNTS, Order, OrderLine, OrderState, Payment
+from app.domain.orders.rules import UNPAID
+from app.domain.risk import cases, engine, events, live_rules, regulars, stopping
 from app.domain.risk.engine import Decided, Situation
-from app.domain.risk.models import Action, Checkpoint, EventKind, Key
+from app.domain.risk.models import Action, Checkpoint, EventKind, Key, RiskEvent
 from app.domain.risk.visits import Visit
 
 HOUR = 3600
@@ -29,6 +30,7 @@ USUAL = 100
 USUAL_WITHIN = 2000
 USUAL_FROM = 20
 
+_EVENTS = db.table_of(RiskEvent)
 _PAID_BEFORE = (
     sa.select(Order.total)
     .where(
@@ -106,6 +108,28 @@ def placed(order: Order, decided: Decided) -> None:
     """The order was made: keep the answer with it, and count it."""
     decided.row.order_id = order.id
     engine.keep(decided, EventKind.PLACED, order.total)
+
+
+def unpaid_of(decided: Decided) -> tuple[int, int]:
+    """How many unpaid orders and units hold something by the browser or account decided on."""
+    keys = decided.row.keys
+    hers = [
+        _EVENTS.c[key.value] == bytes.fromhex(keys[key]) for key in regulars.HERS if key in keys
+    ]
+    placed_by_her = (
+        sa.select(_EVENTS.c.order_id)
+        .where(_EVENTS.c.kind == EventKind.PLACED, sa.or_(*hers))
+        .scalar_subquery()
+    )
+    orders, units = session.execute(
+        sa.select(
+            sa.func.count(Order.id.distinct()),
+            sa.func.coalesce(sa.func.sum(OrderLine.quantity), 0),
+        )
+        .join(OrderLine)
+        .where(Order.id.in_(placed_by_her), Order.state.in_(UNPAID))
+    ).one()
+    return int(orders), int(units)
 
 
 def holds(order: Order, payment: Payment) -> bool:

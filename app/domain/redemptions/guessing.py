@@ -4,6 +4,8 @@ This is the checkpoint `redeem`: the one call through which every typed code goe
 comes from. Risk is asked here: after some wrong codes a captcha, after many a lock.
 """
 
+from dataclasses import dataclass
+
 from app.core.db import transaction
 from app.core.errors import N_
 from app.domain.accounts import throttling
@@ -25,6 +27,18 @@ SENTENCES = {
 NOT_AT_ALL = N_("暂时不能兑换。如果弄错了，请把编号 %(number)s 告诉店主")
 
 
+@dataclass(frozen=True)
+class _Try:
+    """A try that is let go. Until it proves right it counts, and is a wrong code."""
+
+    guards: list[throttling.Guard]
+    wrong: int
+
+    def take_back(self) -> None:
+        throttling.succeeded(self.guards)
+        events.take_back(self.wrong)
+
+
 def read(text: str, visit: Visit, person_id: int | None = None) -> int:
     """The code that was typed; raises TooSoon and Stopped before looking, Unusable for none of
     ours.
@@ -32,19 +46,18 @@ def read(text: str, visit: Visit, person_id: int | None = None) -> int:
     Opens its own units, and keeps what was decided itself: a try is counted before it is judged,
     so that a hundred at once count.
     """
-    guards = throttling.of_redeeming(visit.network, visit.device, person_id)
-    decided, wrong = transaction(lambda: _ask(text, visit, person_id, guards))
-    if not decided.lets_go:
+    decided, tried = transaction(lambda: _ask(text, visit, person_id))
+    if tried is None:
         raise stopping.refusal(decided, SENTENCES, NOT_AT_ALL)
     try:
         code_id = transaction(lambda: service.read(text))
     except Unusable as no:
         if no.answer.slug == "code-malformed" and own_codes.has_our_shape(text):
             # A slip in one of ours: its check symbols say so, and teach a guesser nothing.
-            transaction(lambda: _take_back(guards, wrong))
+            transaction(tried.take_back)
         watch(text, Touch("typed", visit.network))
         raise
-    transaction(lambda: _take_back(guards, wrong))
+    transaction(tried.take_back)
     return code_id
 
 
@@ -54,11 +67,9 @@ def watch(text: str, touch: Touch) -> None:
     transaction(lambda: alarms.notice_typed(text, touch))
 
 
-def _ask(
-    text: str, visit: Visit, person_id: int | None, guards: list[throttling.Guard]
-) -> tuple[Decided, int | None]:
-    """What risk says, and the wrong code that this try is counted as until it proves right."""
-    before = throttling.take(guards)
+def _ask(text: str, visit: Visit, person_id: int | None) -> tuple[Decided, _Try | None]:
+    """What risk says, and the try unless it is stopped. Who has to wait is told so after that: a
+    captcha that she solved is still hers then, since nothing of this unit stays."""
     known = {Key.ACCOUNT: str(person_id or ""), Key.CODE: queries.frozen_as(text)}
     whose = events.hashed(visit.known_as() | known)
     decided = engine.decide(
@@ -71,17 +82,14 @@ def _ask(
             visit=visit,
         )
     )
-    if not decided.lets_go or decided.row.trials:
+    if not decided.lets_go:
+        # Nothing is looked for, so nothing was guessed, and what she waited for is still hers.
         engine.keep(decided)
-    if decided.lets_go:
-        events.record(EventKind.TYPED, whose)
-        return decided, events.record(EventKind.WRONG_CODE, whose)
-    # Nothing was looked for, so nothing was guessed, and what she waited for is still hers.
-    throttling.give_back(before)
-    return decided, None
-
-
-def _take_back(guards: list[throttling.Guard], wrong: int | None) -> None:
-    throttling.succeeded(guards)
-    if wrong is not None:
-        events.take_back(wrong)
+        return decided, None
+    network = None if decided.regular else visit.network
+    guards = throttling.of_redeeming(network, visit.device, person_id)
+    throttling.take(guards)
+    if decided.row.trials:
+        engine.keep(decided)
+    events.record(EventKind.TYPED, whose)
+    return decided, _Try(guards, events.record(EventKind.WRONG_CODE, whose))

@@ -25,12 +25,13 @@ from app.domain.risk import (
     live_rules,
     proofs,
     reading,
+    regulars,
     restrictions,
 )
 from app.domain.risk.conditions import Compared, Known, Question
 from app.domain.risk.live_rules import LiveRule
 from app.domain.risk.models import Action, Checkpoint, Decision, EventKind, Key, RuleMode
-from app.domain.risk.restrictions import Standing
+from app.domain.risk.restrictions import Held, Standing
 from app.domain.risk.rules import (
     BESIDES,
     HARD,
@@ -103,7 +104,7 @@ class Decided:
     """The answer: what is to be done now, until when, and the row that says why.
 
     `until` is None when no end is known. The row belongs to no session; `keep` gives it its id.
-    `telling` are the rules that the owners want to hear of.
+    `telling` are the rules that the owners want to hear of; `regular`: see regulars.py.
     """
 
     action: Action
@@ -112,6 +113,7 @@ class Decided:
     new: tuple[restrictions.New, ...] = ()
     listed: lists.Listed = field(default_factory=lists.Listed)
     telling: tuple[str, ...] = ()
+    regular: bool = False
 
     @property
     def lets_go(self) -> bool:
@@ -145,14 +147,16 @@ def _decide(situation: Situation) -> Decided:
         situation.whose, situation.visit.address, situation.email_domain, situation.typed
     )
     asked = [subject for subject in wanted if isinstance(subject, Question)]
+    asked = list(dict.fromkeys([*asked, *regulars.QUESTIONS]))
     found = reading.read(situation.checkpoint, situation.whose, listed_as, asked, now)
+    regular = regulars.is_regular(found.counts)
     listed = lists.say(found.entries)
     known: dict[str | Question, int | None] = _facts(wanted, situation, listed)
     known |= {
         question: count + _own(question, situation.checkpoint, known.get("amount"))
         for question, count in found.counts.items()
     }
-    judged = [_judge(rule, known) for rule in live]
+    judged = [_judge(rule, known, regular=regular) for rule in live]
     outcome = combine(
         situation.checkpoint,
         [trial for trial, _ in judged],
@@ -160,9 +164,11 @@ def _decide(situation: Situation) -> Decided:
         blocked=listed.blocked,
     )
     failed_as = _failure_mode(situation) if _has_unjudged(judged) else None
-    standing = restrictions.standing(found.held, known.get("quantity"), now)
+    held, spared = _held_against(found.held, regular=regular)
+    spared |= {one.slug for one, _ in judged if one.is_spared and one.mode == RuleMode.ON}
+    standing = restrictions.standing(held, known.get("quantity"), now)
     done = [rule for rule in live if rule.slug in outcome.done]
-    new = tuple(_new_restrictions(done, situation, now))
+    new = tuple(_new_restrictions(done, situation, held, now))
     action, until = _strongest(outcome.action, standing, new, is_trusted=listed.trusted)
     if listed.blocked:
         until = None
@@ -180,13 +186,14 @@ def _decide(situation: Situation) -> Decided:
         trusted=listed.trusted,
         failed_as=failed_as.value if failed_as else "",
         commission_held_until=_end_of(done, Action.HOLD_COMMISSION, now),
-        inputs=_inputs(known, proved=proved, standing=standing, listed=listed),
+        inputs=_inputs(known, proved=proved, standing=standing, listed=listed)
+        | {"regular": regular, "spared": sorted(spared)},
         trials=[
             _as_json(rule, trial, seen) for rule, (trial, seen) in zip(live, judged, strict=True)
         ],
     )
     telling = tuple(rule.slug for rule in done if rule.action == Action.NOTIFY)
-    return Decided(row.action, row, until, new, listed, telling)
+    return Decided(row.action, row, until, new, listed, telling, regular)
 
 
 def keep(decided: Decided, happened: EventKind | None = None, amount: int = 0) -> None:
@@ -241,12 +248,21 @@ def _own(question: Question, checkpoint: Checkpoint, amount: int | None) -> int:
     return (amount or 0) if is_own else 0
 
 
-def _judge(rule: LiveRule, known: Known) -> tuple[Trial, list[Compared] | None]:
+def _judge(rule: LiveRule, known: Known, *, regular: bool) -> tuple[Trial, list[Compared] | None]:
     """A rule's truth and what was compared; None for one that cannot be read."""
     if rule.condition is None:
         return Trial(rule.slug, rule.mode, False, rule.action, rule.score), None
     is_true, seen = conditions.judge(rule.condition, known)
-    return Trial(rule.slug, rule.mode, is_true, rule.action, rule.score), seen
+    spares = is_true and regular and regulars.are_spared(rule.action, rule.on_key, rule.slug)
+    return Trial(rule.slug, rule.mode, is_true, rule.action, rule.score, spares), seen
+
+
+def _held_against(held: list[Held], *, regular: bool) -> tuple[list[Held], set[str]]:
+    """What of it holds for her, and the rules whose restrictions do not."""
+    if not regular:
+        return held, set()
+    spared = [one for one in held if regulars.are_spared(one.action, one.key, one.rule_slug)]
+    return [one for one in held if one not in spared], {one.rule_slug for one in spared}
 
 
 def _has_unjudged(judged: list[tuple[Trial, list[Compared] | None]]) -> bool:
@@ -285,19 +301,24 @@ def _row(situation: Situation, action: Action, now: datetime, **values: Any) -> 
 
 
 def _new_restrictions(
-    done: list[LiveRule], situation: Situation, now: datetime
+    done: list[LiveRule], situation: Situation, held: list[Held], now: datetime
 ) -> Iterator[restrictions.New]:
-    """What the rules put on somebody, or on what she acts on, each with its end."""
+    """What the rules put on somebody, or on what she acts on, each with its end.
+
+    What holds already ends when she was told, however often she tries meanwhile.
+    """
+    ends = {(one.rule_slug, one.action, one.key): one.until for one in held}
     for rule in done:
         if rule.action in RESTRICTING and rule.on_key is not None:
             key_hash = situation.whose.get(rule.on_key)
             if key_hash is not None:
+                end = now + timedelta(minutes=rule.minutes)
                 yield restrictions.New(
                     rule.action,
                     None if rule.action == Action.FREEZE else situation.checkpoint,
                     rule.on_key,
                     key_hash,
-                    now + timedelta(minutes=rule.minutes),
+                    ends.get((rule.slug, rule.action, rule.on_key), end),
                     rule.slug,
                 )
 

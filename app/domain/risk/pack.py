@@ -58,6 +58,19 @@ PACK = (
         minutes=60,
         on_key=Key.IP,
     ),
+    # For regulars, whom the one above spares: an order that was paid buys no hoard.
+    *(
+        Preset(
+            f"many_orders_limit_{key.value}",
+            Checkpoint.CHECKOUT,
+            _count("unpaid", "placed", key.value, 10, 10),
+            Action.LIMIT,
+            RuleMode.ON,
+            minutes=60,
+            on_key=key,
+        )
+        for key in (Key.DEVICE, Key.ACCOUNT)
+    ),
     # R6, R7. A guest's account is as old as her first order with this contact.
     Preset(
         "new_account_high_value",
@@ -107,17 +120,19 @@ PACK = (
         Action.CAPTCHA,
         RuleMode.ON,
     ),
+    # Whoever has read ten off her card and was wrong each time is no buyer. Behind an address are
+    # many.
     *(
         Preset(
             f"wrong_codes_lock_{key.value}",
             Checkpoint.REDEEM,
-            _count("count", "wrong_code", key.value, 60, 20),
+            _count("count", "wrong_code", key.value, 60, at_least),
             Action.BLOCK,
             RuleMode.ON,
             minutes=60,
             on_key=key,
         )
-        for key in (Key.DEVICE, Key.ACCOUNT, Key.IP)
+        for key, at_least in ((Key.DEVICE, 10), (Key.ACCOUNT, 10), (Key.IP, 20))
     ),
     # R2. One actor sits on stock that others want to buy.
     Preset(

@@ -44,17 +44,21 @@ MOST_SCORE = 100
 
 @dataclass(frozen=True)
 class Trial:
-    """A rule that was judged: what it would do, and whether it counts (`on`) or only says so."""
+    """A rule that was judged: what it would do, and whether it counts (`on`) or only says so.
+
+    `is_spared`: it does not count against whom it was judged for (regulars.py).
+    """
 
     slug: str
     mode: RuleMode
     is_true: bool
     action: Action
     score: int
+    is_spared: bool = False
 
     @property
     def counts(self) -> bool:
-        return self.is_true and self.mode == RuleMode.ON
+        return self.is_true and self.mode == RuleMode.ON and not self.is_spared
 
 
 @dataclass(frozen=True)

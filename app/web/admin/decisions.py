@@ -182,7 +182,10 @@ def _reasons(decision: Decision, told: list[Told]) -> Iterator[str]:
         yield _("之前被店员冻结，还没有结束")
     if inputs.get("restricted_by"):
         yield _("之前的限制还没有结束：%(rule)s", rule=risk_words.name_of(inputs["restricted_by"]))
-    yield from (_of_rule(one, decision) for one in told if _asks(one))
+    spared = inputs.get("spared", [])
+    for slug in spared:
+        yield _("熟客，不受所在网络的限制：%(rule)s", rule=risk_words.name_of(slug))
+    yield from (_of_rule(one, decision) for one in told if _asks(one) and one.slug not in spared)
     if of_band(decision.checkpoint, decision.score) != Action.ALLOW:
         yield _("风险分 %(score)s", score=decision.score)
 
@@ -205,6 +208,7 @@ def _steps(decision: Decision, told: list[Told]) -> Iterator[Step]:
         (one.name, one.score)
         for one in told
         if one.is_true and one.mode == RuleMode.ON and one.score
+        if one.slug not in decision.inputs.get("spared", [])
     ]
     if decision.trusted:
         scores.append((_("在信任名单上"), -TRUST))

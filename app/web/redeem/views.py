@@ -12,6 +12,7 @@ from flask_login import current_user
 from app.core import ids
 from app.core.db import session, transaction
 from app.core.errors import Refusal
+from app.domain.accounts.throttling import TooSoon
 from app.domain.catalog.models import ProductKind
 from app.domain.catalog.recharge_accounts import RechargeAccount
 from app.domain.orders.models import Order
@@ -50,9 +51,11 @@ def create() -> Response:
         code_id = guessing.read(text, visit, _person_id())
     except Unusable as no:
         return _box(text, no.answer, no.status)
-    except CaptchaNeeded as needed:
-        asked = captcha.ask(Checkpoint.REDEEM, visit.device)
-        return _box(text, to_prove=asked, error=words(needed), status=needed.status)
+    except (CaptchaNeeded, TooSoon) as stopped:
+        # Whoever has solved it and has to wait keeps it: nothing was used up.
+        wants = visit.proof is not None or isinstance(stopped, CaptchaNeeded)
+        asked = captcha.ask(Checkpoint.REDEEM, visit.device) if wants else None
+        return _box(text, to_prove=asked, error=words(stopped), status=stopped.status)
     except Refusal as refusal:
         return _box(text, error=words(refusal), status=refusal.status)
     return _open(code_id, Way.TYPED)

@@ -18,7 +18,6 @@ from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
 from app.domain.risk import (
     cases,
-    events,
     lists,
     live_rules,
     proofs,
@@ -30,8 +29,6 @@ from app.domain.risk import (
 from app.domain.risk.models import (
     Action,
     Checkpoint,
-    EventKind,
-    Key,
     Label,
     ListKind,
     Restriction,
@@ -238,15 +235,34 @@ def test_wrong_codes_are_asked_for_a_captcha_and_then_locked_out() -> None:
     # A proof for the checkout proves nothing here.
     with pytest.raises(stopping.CaptchaNeeded):
         guess(6, solved(Checkpoint.CHECKOUT, "guesser"))
-    transaction(lambda: _add_wrong_codes(14))
+    for number in range(6, 10):
+        with pytest.raises(Unusable):
+            guess(number, solved(Checkpoint.REDEEM, "guesser"))
     with pytest.raises(stopping.StoppedForNow, match="60 分钟"):
-        guess(7, solved(Checkpoint.REDEEM, "guesser"))
+        guess(10, solved(Checkpoint.REDEEM, "guesser"))
     shopping.let_pass(61)
     with pytest.raises(stopping.Stopped):
-        guess(8)
-    # Another browser behind the same address shares its lock, one elsewhere does not.
+        guess(11)
+    # Another browser at the same address is not locked for what this one did.
     with pytest.raises(Unusable):
-        guessing.read("12345678", Visit("198.51.100.1", "n", "other"))
+        guessing.read("12345678", Visit(shopping.IP, shopping.NETWORK, "other"))
+
+
+def test_a_lock_ends_when_it_was_said_to_however_often_she_tries() -> None:
+    def guess(number: int) -> None:
+        guessing.read(f"{number:08d}", Visit(shopping.IP, shopping.NETWORK, "guesser"))
+
+    shopping.switch_on("wrong_codes_lock_device")
+    with time_machine.travel(clock.now(), tick=False) as now:
+        for number in range(10):
+            with pytest.raises(Unusable):
+                guess(number)
+        for minutes in (60, 45, 30, 15):
+            with pytest.raises(stopping.StoppedForNow, match=f"{minutes} 分钟"):
+                guess(10)
+            now.shift(timedelta(minutes=15))
+        with pytest.raises(Unusable):
+            guess(10)
 
 
 def test_many_guessers_at_once_cost_a_buyer_a_captcha_and_no_wait() -> None:
@@ -273,22 +289,21 @@ def test_who_has_to_wait_and_to_prove_gets_through_with_both() -> None:
     guards = throttling.of_redeeming(shopping.NETWORK, "guesser", None)
     now = clock.now()
     with time_machine.travel(now, tick=False):
-        transaction(lambda: [throttling.take(guards) for _ in range(11)])
-        transaction(lambda: _add_wrong_codes(5))
-        with pytest.raises(throttling.TooSoon):
+        for _ in range(5):
+            with pytest.raises(Unusable):
+                try_hers()
+        transaction(lambda: [throttling.take(guards) for _ in range(6)])
+        with pytest.raises(stopping.CaptchaNeeded):
             try_hers()
-    # Being asked to prove something is no try: what she waited for is still hers.
+        proof = solved(Checkpoint.REDEEM, "guesser")
+        with pytest.raises(throttling.TooSoon):
+            try_hers(proof)
+    # Being asked to prove something is no try, and having to wait uses up no proof.
     with time_machine.travel(now + timedelta(seconds=6), tick=False):
         with pytest.raises(stopping.CaptchaNeeded):
             try_hers()
         with pytest.raises(Unusable):
-            try_hers(solved(Checkpoint.REDEEM, "guesser"))
-
-
-def _add_wrong_codes(count: int) -> None:
-    known = {**events.from_address(shopping.IP, shopping.NETWORK), Key.DEVICE: "guesser"}
-    for _ in range(count):
-        events.record(EventKind.WRONG_CODE, events.hashed(known))
+            try_hers(proof)
 
 
 def test_an_address_of_the_house_is_nobodys() -> None:

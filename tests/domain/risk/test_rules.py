@@ -1,5 +1,7 @@
 """What needs no database: conditions, and how truths become one answer."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +138,15 @@ def test_the_most_severe_wins_and_trust_spares_no_block(
         checkpoint, [t for t in found if t not in shadows], trusted=trusted, blocked=blocked
     )
     assert without == outcome
+
+
+@given(st.sampled_from(Checkpoint), trials, trials)
+def test_a_rule_that_somebody_is_spared_counts_for_nothing(
+    checkpoint: Checkpoint, found: list[Trial], spared: list[Trial]
+) -> None:
+    passed = [replace(trial, is_spared=True) for trial in spared]
+    outcome = combine(checkpoint, found + passed, trusted=False, blocked=False)
+    assert outcome == combine(checkpoint, found, trusted=False, blocked=False)
 
 
 @pytest.mark.parametrize(

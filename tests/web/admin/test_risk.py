@@ -67,7 +67,7 @@ def held(phone: str = "", price: int = 60_000) -> Case:
 def test_a_rule_is_changed_and_remembers_what_it_said(app: Flask, owner: Visitor) -> None:
     listed = words(owner.get("/admin/risk/rules"))
     assert "买家首次付款或注册不满 24 小时，并且订单金额至少 ¥500，就先审核" in listed
-    assert "1 小时内同一设备输错兑换码至少 20 次，就禁止 1 小时" in listed
+    assert "1 小时内同一设备输错兑换码至少 10 次，就禁止 1 小时" in listed
 
     refused = owner.post(RULE, FORM | {"threshold-1": "0", "rollout": "101", "expires_on": "x"})
     assert refused.status_code == 422
