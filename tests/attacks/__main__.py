@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from collections import Counter
 
 from tests.attacks import target
 from tests.attacks.outcome import ControlFailed, Outcome, as_table
@@ -48,6 +49,10 @@ def _play(shop: Target, name: str, scale: float) -> Outcome:
         print(f"  {shop.asked_to_prove} of the honest solved a captcha and went on")
     for trouble in outcome.troubles[:5]:
         print(f"  troubled: {trouble}")
+    if outcome.neighbours is not None:
+        for whom, met in vars(outcome.neighbours).items():
+            for trouble, count in Counter(met.troubles).most_common(5):
+                print(f"  {whom} at its addresses: {count} times {trouble}")
     return outcome
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from tests.attacks.outcome import People
+
 # People of one crowd at a time, each a while after the one before.
 AT_ONCE = 2
 PAUSE = 0.4
@@ -28,6 +30,10 @@ class Crowd:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._come) for _ in range(AT_ONCE)]
+
+    @property
+    def met(self) -> People:
+        return People(self.people, tuple(self.troubles))
 
     def __enter__(self) -> Self:
         for thread in self._threads:

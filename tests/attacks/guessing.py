@@ -6,11 +6,14 @@ from functools import partial
 from app.core.db import transaction
 from app.domain.catalog.models import ProductKind
 from app.domain.catalog.recharge_accounts import AccountFormat
+from app.domain.risk import events
+from app.domain.risk.models import EventKind, Key
 from app.domain.vault import own_codes
 from app.web.devices import COOKIE as DEVICE
 from tests import factories
 from tests.attacks import target as house
 from tests.attacks.crowd import Crowd
+from tests.attacks.neighbours import Neighbourhood
 from tests.attacks.outcome import Outcome, control
 from tests.attacks.target import Target
 from tests.attacks.visitor import Visitor
@@ -23,6 +26,8 @@ ALLOWED_EACH = 20
 CAPTCHAS = 1
 RICH, CAPTCHAS_OF_THE_RICH = 5, 30
 REAL = 600
+# A captcha is asked for; with 429 she has to wait as well.
+ASKED = 422
 FOUND, LOOKED_UP, STOPPED = "found", "looked up", "stopped"
 
 
@@ -32,8 +37,20 @@ def run(target: Target, scale: float) -> Outcome:
     each = TRIES // ADDRESSES
     with target.inside():
         real = _sold(REAL)
+        path = house.path_of(house.product(100))
     guessers = [target.attacker(20_000 + number) for number in range(addresses)]
-    with Crowd(partial(_redeem, target, real), house.crowd_of(scale)) as crowd:
+    neighbourhood = Neighbourhood(target, [*map(_beside, guessers[:RICH])], path)
+    with target.inside():
+        transaction(lambda: [_lock_out(address) for address in neighbourhood.addresses])
+    least = house.crowd_of(scale)
+
+    def redeem(who: Visitor, number: int) -> str:
+        return _redeem(target, real, who, number)
+
+    with (
+        Crowd(lambda number: redeem(target.honest(number), number), least) as crowd,
+        neighbourhood.living(redeem, max(least // 3, 3)),
+    ):
         found: list[Counter[str]] = house.in_parallel(
             [
                 partial(_guess, one, own_codes.generate(each), _patience(number))
@@ -57,6 +74,7 @@ def run(target: Target, scale: float) -> Outcome:
         reach,
         crowd.people,
         tuple(crowd.troubles),
+        neighbourhood.met,
     )
 
 
@@ -86,11 +104,11 @@ def _guess(guesser: Visitor, codes: list[str], captchas: int) -> Counter[str]:
     """What became of the codes, each typed in a new browser: giving up the cookie that tells one
     from another must gain nothing. The form's token she keeps, which halves her work."""
     found: Counter[str] = Counter()
-    page = guesser.get("/redeem")
+    form = guesser.get("/redeem")
     for code in codes:
         guesser.cookies.pop(DEVICE, None)
-        page = guesser.submit(page, "/redeem", code=code)
-        if page.wants_captcha and guesser.solved < captchas:
+        page = guesser.submit(form, "/redeem", code=code)
+        if page.status == ASKED and guesser.solved < captchas:
             page = guesser.solve(page, "/redeem", code=code)
         found[_what(page.status, page.path)] += 1
     return found
@@ -102,9 +120,20 @@ def _what(status: int, path: str) -> str:
     return LOOKED_UP if status == 404 else STOPPED
 
 
-def _redeem(target: Target, real: list[str], number: int) -> str:
+def _beside(guesser: Visitor) -> str:
+    """Another address of the same network."""
+    return f"{guesser.address.rpartition('.')[0]}.8"
+
+
+def _lock_out(address: str) -> None:
+    """What a guesser who waits as often as he is told to does to an address in half an hour."""
+    whose = events.hashed({Key.IP: address})
+    for _ in range(ALLOWED_EACH):
+        events.record(EventKind.WRONG_CODE, whose)
+
+
+def _redeem(target: Target, real: list[str], who: Visitor, number: int) -> str:
     """Somebody types the code that she bought."""
-    who = target.honest(number)
     code = real[number % (len(real) - 1)]
     page = who.submit(who.get("/redeem"), "/redeem", code=code)
     if page.wants_captcha:

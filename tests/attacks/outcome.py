@@ -28,10 +28,33 @@ def control(holds: object, what: str) -> str:
 
 
 @dataclass(frozen=True)
+class People:
+    """How many did what people do, and what troubled some of them."""
+
+    number: int
+    troubles: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{len(self.troubles)} of {self.number}" if self.number else "nobody there"
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Who is at the attacker's own addresses: people who have paid here before, and others."""
+
+    regulars: People
+    newcomers: People
+
+    def __str__(self) -> str:
+        return f"regulars {self.regulars}, newcomers {self.newcomers}"
+
+
+@dataclass(frozen=True)
 class Outcome:
     """`got_through` is what succeeded beyond the `allowance`, which the shop's settings give to
     anybody; `cost` what the attacker paid for it; `control` what shows that it was an attack;
-    `honest` people did what people do meanwhile."""
+    `honest` people did what people do meanwhile, and so did its `neighbours`, of whom no regular
+    may be troubled; newcomers there are counted and not judged by."""
 
     attack: str
     tried: str
@@ -41,14 +64,19 @@ class Outcome:
     control: str
     honest: int = 0
     troubles: tuple[str, ...] = ()
+    neighbours: Neighbours | None = None
 
     @property
     def holds(self) -> bool:
+        if self.neighbours is not None and self.neighbours.regulars.troubles:
+            return False
         return self.got_through == 0 and len(self.troubles) <= self.honest * MOST_TROUBLED
 
     @property
     def row(self) -> tuple[str, ...]:
-        troubled = f"{len(self.troubles)} of {self.honest}" if self.honest else "nobody there"
+        troubled = str(People(self.honest, self.troubles))
+        if self.neighbours is not None:
+            troubled = f"{troubled}; at its addresses: {self.neighbours}"
         through = str(self.got_through)
         return (
             self.attack,

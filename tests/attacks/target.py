@@ -116,7 +116,10 @@ class Target:
 
     def buy(self, number: int, path: str) -> str:
         """An honest buyer from the product to her code; what troubled her."""
-        who = self.honest(number)
+        return self.buy_as(self.honest(number), path)
+
+    def buy_as(self, who: Visitor, path: str) -> str:
+        """The same, in a browser that is there already."""
         phone = self.phone()
         placed = self.order(who, path, phone)
         if placed.wants_captcha:
