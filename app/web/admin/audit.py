@@ -52,7 +52,7 @@ def done_by(kind: str) -> sa.ColumnElement[bool]:
 LIST = Listing(
     name="audit",
     model=AuditEntry,
-    search=Search(matches, N_("原因、IP、对象编号、日志编号")),
+    search=Search(matches, N_("原因、IP、编号")),
     choices=(
         Choice(
             "action",
