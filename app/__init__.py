@@ -18,7 +18,7 @@ from app.domain.ledger import service as ledger
 from app.domain.messages import alerts
 from app.domain.messages import service as messages
 from app.domain.recharges import providers as recharge_providers
-from app.domain.risk import engine as risk
+from app.domain.risk import live_rules
 from app.providers import messages as senders
 from app.providers import payments, payouts
 from app.settings import Settings
@@ -51,7 +51,7 @@ def connect(app: Flask) -> None:
     logs.configure(settings.log_level)
     ledger.forget()
     terms.forget()
-    risk.forget()
+    live_rules.forget()
     keys.connect(partial(load_key_ring, settings.master_keys, settings.master_key_file))
     outbox.connect(bell.RqBell(settings.redis_url))
     payments.connect(settings)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.core import clock
 from app.core.db import session
-from app.domain.risk import conditions, counters
+from app.domain.risk import conditions, counters, engine
 from app.domain.risk.conditions import Question
 from app.domain.risk.models import Checkpoint, Decision, EventKind, RiskEvent
 
@@ -16,7 +16,8 @@ LATELY = timedelta(hours=12)
 SAMPLE = 200
 # Where a decision and what it was about are written in one unit, and all of whose kind wait for
 # each other by the keys that are counted by.
-HAPPENED = {Checkpoint.CHECKOUT: EventKind.PLACED, Checkpoint.PAID: EventKind.PAID}
+ORDERS = (Checkpoint.CHECKOUT, Checkpoint.PAID)
+HAPPENED = {checkpoint: engine.HAPPENS[checkpoint] for checkpoint in ORDERS}
 
 
 def counts_are_of_events(full: bool) -> tuple[int, int]:
@@ -77,7 +78,8 @@ def _recount(question: Question, decision: Decision, event: RiskEvent) -> int | 
     ).all()
     match question.function:
         case "sum":
-            return sum(one.amount for one in happened)
+            own = decision.inputs["amount"] if question.kind == event.kind else 0
+            return sum(one.amount for one in happened) + own
         case "max":
             return max((one.amount for one in happened), default=0)
         case "distinct":

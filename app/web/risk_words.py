@@ -19,6 +19,7 @@ NAMES = {
     "many_orders_captcha": N_("同一 IP 短时间下单很多，先验证"),
     "many_orders_limit": N_("同一 IP 下单不付款，限购"),
     "new_account_high_value": N_("新买家大额订单，先审核"),
+    "new_account_in_parts": N_("新买家分几单买到大额，先审核"),
     "wrong_codes_captcha": N_("输错几次兑换码，先验证"),
     "wrong_codes_everywhere": N_("很多地方同时猜兑换码，人人先验证"),
     "wrong_codes_lock_device": N_("输错很多次，锁定设备"),

@@ -24,6 +24,7 @@ from tests.attacks.visitor import Page, Visitor
 NAMES = 30
 HERS = 61_000
 FRIENDS = 3
+PRICE = 900
 PAYER = "2088-her-own"
 JOB = "app.domain.channels.jobs.settle_commission"
 
@@ -117,7 +118,8 @@ def run(target: Target, scale: float) -> Outcome:
     """Orders of hers that earn her something."""
     names = max(int(NAMES * scale), 5)
     with target.inside():
-        wanted = house.product(names * 2 + 400, max_per_order=1)
+        # So cheap that all of it is no sum that a person looks at first.
+        wanted = house.product(names * 2 + 400, max_per_order=1, price=PRICE)
         path = house.path_of(wanted)
     crew = Crew(target, path)
     with Crowd(partial(target.buy, path=path), house.crowd_of(scale)) as crowd:

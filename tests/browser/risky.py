@@ -11,7 +11,7 @@ from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Role
 from app.domain.catalog.models import Product
 from app.domain.orders.models import Order
-from app.domain.risk import cases, engine, events, lists
+from app.domain.risk import cases, events, lists, live_rules
 from app.domain.risk.models import (
     Case,
     Decision,
@@ -84,7 +84,7 @@ def switch(*slugs: str) -> None:
     on, off = sa.update(Rule).where(Rule.slug.in_(slugs)), sa.update(Rule)
     transaction(lambda: session.execute(off.values(state=RuleMode.OFF)))
     transaction(lambda: session.execute(on.values(state=RuleMode.ON, score=30)))
-    engine.forget()
+    live_rules.forget()
 
 
 def hold(buyer: int) -> Order:

@@ -13,7 +13,7 @@ from app.core.db import session, transaction
 from app.domain.accounts.models import Role
 from app.domain.catalog.models import Product
 from app.domain.orders.models import Order, OrderState
-from app.domain.risk import engine, pack, proofs
+from app.domain.risk import live_rules, pack, proofs
 from app.domain.risk.models import Case, Decision
 from tests import factories, people
 from tests.web.visitors import Visitor, words
@@ -28,9 +28,9 @@ CHALLENGE = re.compile(r'name="captcha" value="([^"]+)"')
 @pytest.fixture
 def rules(app: Flask) -> Iterator[None]:
     transaction(pack.install)
-    engine.forget()
+    live_rules.forget()
     yield
-    engine.forget()
+    live_rules.forget()
 
 
 def order(visitor: Visitor, product: Product, **values: str) -> TestResponse:

@@ -18,7 +18,7 @@ from app.domain.accounts.contacts import Contact
 from app.domain.accounts.models import Person
 from app.domain.catalog import preferences
 from app.domain.orders.models import NOBODYS_ACCOUNTS, Order, OrderState, Payment
-from app.domain.risk import cases, engine, events, stopping
+from app.domain.risk import cases, engine, events, live_rules, stopping
 from app.domain.risk.engine import Decided, Situation
 from app.domain.risk.models import Action, Checkpoint, EventKind, Key
 from app.domain.risk.visits import Visit
@@ -113,7 +113,7 @@ def holds(order: Order, payment: Payment) -> bool:
 
     What a distributor buys from her balance, or pays into it, is hers and is not asked about.
     """
-    if order.balance_of or not engine.has_rules(Checkpoint.PAID):
+    if order.balance_of:
         return False
     whose = events.keys_of_order(order.id) or events.hashed(
         {
@@ -124,6 +124,9 @@ def holds(order: Order, payment: Payment) -> bool:
     )
     if payment.payer not in NOBODYS_ACCOUNTS:
         whose |= events.hashed({Key.PAYER: f"{payment.channel}:{payment.payer}"})
+    if not live_rules.of(Checkpoint.PAID):
+        events.record(EventKind.PAID, whose, order_id=order.id, amount=payment.received)
+        return False
     decided = engine.decide(
         Situation(
             Checkpoint.PAID,

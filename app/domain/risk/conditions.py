@@ -4,9 +4,10 @@
     {"fact": "amount", "at_least": 50000}
     {"count": "placed", "by": "ip", "minutes": 10, "at_least": 5}
 
-A count is of what happened before: what is being decided on is not in it. `sum` and `max` are of
-amounts in minor units, `distinct` counts different keys (`of`), `unpaid` orders without money. What
-cannot be known (a key that nobody brought) makes its comparison false.
+A count is of what happened before: what is being decided on is not in it, but for its amount in a
+sum of its own kind (`engine.HAPPENS`). `sum` and `max` are of amounts in minor units, `distinct`
+counts different keys (`of`), `unpaid` orders without money. What cannot be known (a key that nobody
+brought) makes its comparison false.
 """
 
 from collections.abc import Iterator, Mapping

@@ -5,18 +5,16 @@ done. The answer is kept with all that it was made of, in the unit that it lets 
 stops the unit, in one of its own (`keep`).
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.core import clock, db, ids
-from app.core.db import after_commit, require_transaction, session
+from app.core.db import require_transaction
 from app.core.outbox import later
 from app.domain.risk import (
     conditions,
@@ -24,12 +22,14 @@ from app.domain.risk import (
     disposable,
     keeping,
     lists,
+    live_rules,
     proofs,
     reading,
     restrictions,
 )
-from app.domain.risk.conditions import Compared, Condition, Known, Question
-from app.domain.risk.models import Action, Checkpoint, Decision, EventKind, Key, Rule, RuleMode
+from app.domain.risk.conditions import Compared, Known, Question
+from app.domain.risk.live_rules import LiveRule
+from app.domain.risk.models import Action, Checkpoint, Decision, EventKind, Key, RuleMode
 from app.domain.risk.restrictions import Standing
 from app.domain.risk.rules import (
     BESIDES,
@@ -46,8 +46,6 @@ from app.domain.risk.visits import NOWHERE, Visit
 
 log = structlog.get_logger()
 
-# Long enough that a decision need not read the rules, short enough that a switch works at once.
-FRESH_FOR = 2.0
 # When a rule cannot be judged (what it says cannot be read), the others still decide. What is done
 # besides is decided here, for each checkpoint: let go, or let a person look, from this amount on.
 FAIL_OPEN = None
@@ -61,6 +59,14 @@ FAILURE_MODES: dict[Checkpoint, int | None] = {
     # A person looks at every withdrawal; a second one does when it is not known what to think.
     Checkpoint.WITHDRAW: 0,
     Checkpoint.PAYOUT_ACCOUNT: FAIL_OPEN,
+}
+
+# What it comes to when it goes on. A sum of those has what is decided on in it already, so that
+# nobody stays below a threshold by paying in parts.
+HAPPENS = {
+    Checkpoint.CHECKOUT: EventKind.PLACED,
+    Checkpoint.PAID: EventKind.PAID,
+    Checkpoint.WITHDRAW: EventKind.WITHDRAWN,
 }
 
 # By which of the keys somebody is rolled out to: the steadiest that there is.
@@ -112,37 +118,6 @@ class Decided:
         return self.action in LETS_GO
 
 
-@dataclass(frozen=True)
-class LiveRule:
-    """A rule as it is judged; `condition` is None when what it says cannot be read."""
-
-    slug: str
-    mode: RuleMode
-    condition: Condition | None
-    action: Action
-    score: int
-    minutes: int
-    on_key: Key | None
-    rollout: int
-    expires_at: datetime | None
-    version: int
-
-
-_rules: dict[Checkpoint, list[LiveRule]] = {}
-_read_at = -FRESH_FOR
-
-
-def forget() -> None:
-    """Read the rules anew: after a change, or when another database is opened."""
-    global _read_at  # noqa: PLW0603  one copy of the rules a process, like the preferences
-    _read_at = -FRESH_FOR
-
-
-def changed() -> None:
-    """The rules were changed in this unit: this process reads them anew once it is committed."""
-    after_commit(forget)
-
-
 def decide(situation: Situation) -> Decided:
     """What to do. Within the unit that it is about; takes up a proof that was asked for.
 
@@ -164,7 +139,7 @@ def decide(situation: Situation) -> Decided:
 def _decide(situation: Situation) -> Decided:
     counters.serialise(situation.whose)
     now = clock.now()
-    live = [rule for rule in _live_rules(situation.checkpoint) if _looks(rule, situation, now)]
+    live = [rule for rule in live_rules.of(situation.checkpoint) if _looks(rule, situation, now)]
     wanted = _wanted(live)
     listed_as = lists.hashes_around(
         situation.whose, situation.visit.address, situation.email_domain, situation.typed
@@ -172,8 +147,11 @@ def _decide(situation: Situation) -> Decided:
     asked = [subject for subject in wanted if isinstance(subject, Question)]
     found = reading.read(situation.checkpoint, situation.whose, listed_as, asked, now)
     listed = lists.say(found.entries)
-    known: dict[str | Question, int | None] = dict(found.counts.items())
-    known |= _facts(wanted, situation, listed)
+    known: dict[str | Question, int | None] = _facts(wanted, situation, listed)
+    known |= {
+        question: count + _own(question, situation.checkpoint, known.get("amount"))
+        for question, count in found.counts.items()
+    }
     judged = [_judge(rule, known) for rule in live]
     outcome = combine(
         situation.checkpoint,
@@ -228,33 +206,6 @@ def keep(decided: Decided, happened: EventKind | None = None, amount: int = 0) -
         later("app.domain.messages.jobs.risk_rule", row.id, key=key)
 
 
-def has_rules(checkpoint: Checkpoint) -> bool:
-    """Whether anything is judged at a checkpoint at all."""
-    return bool(_live_rules(checkpoint))
-
-
-def _live_rules(checkpoint: Checkpoint) -> list[LiveRule]:
-    global _read_at  # noqa: PLW0603
-    if time.monotonic() - _read_at >= FRESH_FOR:
-        _rules.clear()
-        for row in session.scalars(sa.select(Rule).where(Rule.state != RuleMode.OFF)):
-            _rules.setdefault(row.checkpoint, []).append(_live(row))
-        _read_at = time.monotonic()
-    return sorted(_rules.get(checkpoint, []), key=lambda rule: rule.slug)
-
-
-def _live(row: Rule) -> LiveRule:
-    try:
-        condition = conditions.parse(row.condition)
-    except conditions.BadCondition as fault:
-        log.error("risk.bad_rule", rule=row.slug, version=row.version, fault=str(fault))
-        condition = None
-    return LiveRule(
-        *(row.slug, row.state, condition, row.action, row.score, row.minutes, row.on_key),
-        *(row.rollout, row.expires_at, row.version),
-    )
-
-
 def _looks(rule: LiveRule, situation: Situation, now: datetime) -> bool:
     is_over = rule.expires_at is not None and rule.expires_at <= now
     return not is_over and is_chosen(rule.slug, situation.whom, rule.rollout)
@@ -279,9 +230,15 @@ def _facts(
         "watched": lambda: int(listed.watched),
         "disposable_email": lambda: int(disposable.is_disposable(situation.email_domain)),
     }
-    # How many are wanted is told anyway: a limit that stands asks for it.
-    names = {subject for subject in wanted if isinstance(subject, str)} | {"quantity"}
+    # How many are wanted, and for how much, is told anyway: limits and sums ask for it.
+    names = {subject for subject in wanted if isinstance(subject, str)} | {"quantity", "amount"}
     return {name: facts[name]() for name in sorted(names) if name in facts}
+
+
+def _own(question: Question, checkpoint: Checkpoint, amount: int | None) -> int:
+    """What is decided on adds that much to a sum."""
+    is_own = question.function == "sum" and question.kind == HAPPENS.get(checkpoint)
+    return (amount or 0) if is_own else 0
 
 
 def _judge(rule: LiveRule, known: Known) -> tuple[Trial, list[Compared] | None]:

@@ -27,6 +27,12 @@ RECORD = sa.insert(_EVENTS).values(
     {one.name: sa.bindparam(f"event_{one.name}") for one in _EVENTS.c if one.name != "id"}
 )
 _RECORD = RECORD.returning(_EVENTS.c.id)
+# The money of an order has come: who placed it left it unpaid no longer.
+SETTLE = (
+    sa.update(_EVENTS)
+    .where(_EVENTS.c.order_id == sa.bindparam("event_order_id"), _EVENTS.c.kind == EventKind.PLACED)
+    .values(unpaid=False)
+)
 _PLACED = sa.select(*(_EVENTS.c[key.value] for key in Key)).where(
     _EVENTS.c.order_id == sa.bindparam("order_id"), _EVENTS.c.kind == EventKind.PLACED
 )
@@ -61,6 +67,8 @@ def record(
     """Count it from the end of this unit on; its id, should it have to be taken back."""
     db.require_transaction()
     values = values_of(kind, whose, clock.now(), order_id=order_id, amount=amount)
+    if kind == EventKind.PAID:
+        db.execute(SETTLE, values)
     return int(db.execute(_RECORD, values).scalar_one())
 
 
@@ -79,6 +87,7 @@ def values_of(
         "event_at": at,
         "event_order_id": order_id,
         "event_amount": amount,
+        "event_unpaid": kind == EventKind.PLACED,
     }
 
 

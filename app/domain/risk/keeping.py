@@ -18,6 +18,7 @@ _KEEP = (
 )
 _KEPT = _KEEP.cte("kept")
 _KEEP_AND_COUNT = events.RECORD.add_cte(_KEPT).returning(sa.select(_KEPT.c.id).scalar_subquery())
+_KEEP_AND_SETTLE = _KEEP_AND_COUNT.add_cte(events.SETTLE.cte("settled"))
 
 
 def write(row: Decision, happened: EventKind | None, amount: int) -> None:
@@ -31,8 +32,12 @@ def write(row: Decision, happened: EventKind | None, amount: int) -> None:
         return
     whose = {Key(key): bytes.fromhex(value) for key, value in row.keys.items()}
     values = events.values_of(happened, whose, row.at, order_id=row.order_id, amount=amount)
+    is_money = happened == EventKind.PAID
     if db.is_postgres():
-        row.id = int(db.execute(_KEEP_AND_COUNT, kept | values).scalar_one())
+        statement = _KEEP_AND_SETTLE if is_money else _KEEP_AND_COUNT
+        row.id = int(db.execute(statement, kept | values).scalar_one())
         return
     row.id = int(db.execute(_KEEP, kept).scalar_one())
     db.execute(events.RECORD, values)
+    if is_money:
+        db.execute(events.SETTLE, values)

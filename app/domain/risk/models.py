@@ -74,11 +74,16 @@ class Action(StrEnum):
     FREEZE = "freeze"
 
 
+def _unpaid(key: Key) -> sa.ColumnElement[bool]:
+    return sa.and_(sa.column("unpaid"), sa.column(key.value).is_not(None))
+
+
 class RiskEvent(db.Model):
     """One thing that happened; counters count these and nothing else.
 
     The keys are keyed hashes (`events.hashed`): they find the same again and can be read by nobody.
-    `amount` is in minor units of the shop's currency. Never updated; old ones are removed.
+    `amount` is in minor units of the shop's currency. `unpaid`: an order was placed, and its money
+    has not come; nothing else of an event ever changes. Old ones are removed.
     """
 
     __tablename__ = "risk_events"
@@ -93,6 +98,17 @@ class RiskEvent(db.Model):
                 sqlite_where=sa.column(key.value).is_not(None),
             )
             for key in Key
+        ),
+        # Of what many share: orders that sell fast are many, those that nobody paid are few.
+        *(
+            sa.Index(
+                f"ix_risk_events_unpaid_{key.value}",
+                key.value,
+                "at",
+                postgresql_where=_unpaid(key),
+                sqlite_where=_unpaid(key),
+            )
+            for key in (Key.IP, Key.NETWORK, Key.LOOK, Key.PRODUCT)
         ),
         sa.Index("ix_risk_events_order", "order_id"),
     )
@@ -114,6 +130,7 @@ class RiskEvent(db.Model):
     payout_account: Mapped[bytes | None]
     order_id: Mapped[int | None]
     amount: Mapped[int] = mapped_column(default=0)
+    unpaid: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
 
 class RuleMode(StrEnum):

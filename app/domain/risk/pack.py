@@ -66,6 +66,24 @@ PACK = (
         Action.HOLD,
         RuleMode.ON,
     ),
+    # In parts, or under other names, it is the same money.
+    Preset(
+        "new_account_in_parts",
+        Checkpoint.PAID,
+        {
+            "all": [
+                {"fact": "account_age", "below": 24},
+                {
+                    "any": [
+                        _count("sum", "paid", key, DAY, 50_000)
+                        for key in ("contact", "device", "payer")
+                    ]
+                },
+            ]
+        },
+        Action.HOLD,
+        RuleMode.ON,
+    ),
     # R3. By whichever is known of the guesser, so that giving up the cookie gains nothing.
     Preset(
         "wrong_codes_captcha",

@@ -10,7 +10,7 @@ from app.core.actors import actor
 from app.core.db import require_transaction, session
 from app.core.errors import N_, Conflict, NotFound, Refusal
 from app.core.states import move
-from app.domain.risk import conditions, engine
+from app.domain.risk import conditions, live_rules
 from app.domain.risk.models import Rule, RuleMode, RuleVersion
 from app.domain.risk.rules import LASTING
 
@@ -51,7 +51,7 @@ def change(slug: str, fields: RuleFields, seen_version: int) -> Rule:
     write_version(rule)
     changes = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
     audit.record("risk.rule", "risk_rules", rule.id, version=rule.version, changes=changes)
-    engine.changed()
+    live_rules.changed()
     return rule
 
 

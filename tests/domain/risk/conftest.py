@@ -6,12 +6,12 @@ import pytest
 from flask import Flask
 
 from app.core.db import transaction
-from app.domain.risk import engine, pack
+from app.domain.risk import live_rules, pack
 
 
 @pytest.fixture
 def rules(app: Flask) -> Iterator[None]:
     transaction(pack.install)
-    engine.forget()
+    live_rules.forget()
     yield
-    engine.forget()
+    live_rules.forget()

@@ -8,7 +8,7 @@ from app.core.db import session, transaction
 from app.domain.catalog.models import Product
 from app.domain.orders import placing
 from app.domain.orders.placing import Placed
-from app.domain.risk import engine, stopping
+from app.domain.risk import engine, live_rules, stopping
 from app.domain.risk.models import Decision, RiskEvent, Rule, RuleMode
 from app.domain.risk.proofs import Proof
 from app.domain.risk.visits import Visit
@@ -47,7 +47,7 @@ def switch_on(*slugs: str, **values: object) -> None:
         session.execute(chosen.values(state=RuleMode.ON, **values))
 
     transaction(switch)
-    engine.forget()
+    live_rules.forget()
 
 
 def latest() -> Decision:

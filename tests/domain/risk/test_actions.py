@@ -19,7 +19,7 @@ from app.domain.orders.models import Order, OrderState
 from app.domain.orders.placing import Placed
 from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
-from app.domain.risk import arriving, cases, engine, events, restrictions, stopping
+from app.domain.risk import arriving, cases, events, live_rules, restrictions, stopping
 from app.domain.risk.models import (
     Action,
     CaseState,
@@ -268,7 +268,7 @@ def test_a_rule_that_tells_goes_on_beside_one_that_stops() -> None:
         session.execute(chosen.values(action=Action.NOTIFY))
 
     transaction(tell)
-    engine.forget()
+    live_rules.forget()
     with pytest.raises(stopping.CaptchaNeeded):
         order(factories.make_product(codes=3))
     asked = sa.select(OutboxRow).where(OutboxRow.name == "app.domain.messages.jobs.risk_rule")

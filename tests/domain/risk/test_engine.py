@@ -18,9 +18,9 @@ from app.domain.redemptions import guessing
 from app.domain.redemptions.answers import Unusable
 from app.domain.risk import (
     cases,
-    engine,
     events,
     lists,
+    live_rules,
     proofs,
     reading,
     restrictions,
@@ -109,7 +109,10 @@ def test_many_orders_from_one_ip_are_asked_for_a_captcha_then_limited() -> None:
         transaction(lambda: restrictions.lift(held.id, "再一次"))
 
 
-def test_orders_that_are_paid_are_no_hoard() -> None:
+@pytest.mark.parametrize("asked_when_paid", [True, False])
+def test_orders_that_are_paid_are_no_hoard(asked_when_paid: bool) -> None:
+    if not asked_when_paid:
+        shopping.switch_on("many_orders_limit")
     product = factories.make_product(codes=30)
     for number in range(12):
         placed = order(product, device=str(number), proof=solved(device=str(number)))
@@ -184,6 +187,23 @@ def test_a_first_order_far_above_what_is_usual_here_is_held(
     assert compared(dear, factories.contact()) == (OrderState.HELD, [0, 555])
     # Who has paid here before is known.
     assert compared(dear, phone) == (OrderState.DELIVERED, [1, 555])
+
+
+@pytest.mark.parametrize("same", ["phone", "device", "payer"])
+def test_who_splits_a_large_order_is_held_at_the_part_that_makes_it_large(same: str) -> None:
+    product = factories.make_product(codes=5, price=20_000)
+    states = []
+    for number in range(3):
+        hers = {"phone": factories.contact(), "device": f"b{number}", "payer": f"p{number}"}
+        hers |= {same: "13900005555"}
+        payer = hers.pop("payer")
+        placed = order(product, ip=f"198.51.{number}.1", **hers)
+        assert placed.payment is not None
+        factories.settle(placed.payment, payer=payer)
+        states.append(factories.fresh(placed.order).state)
+    assert states == [OrderState.DELIVERED, OrderState.DELIVERED, OrderState.HELD]
+    trial = next(one for one in latest().trials if one["rule"] == "new_account_in_parts")
+    assert 60_000 in [one["value"] for one in trial["compared"]]
 
 
 def test_what_a_person_refuses_goes_back_and_its_buyer_is_blocked() -> None:
@@ -324,7 +344,7 @@ def test_a_rule_that_cannot_be_read_leaves_it_to_the_failure_mode(
         )
 
     transaction(spoil)
-    engine.forget()
+    live_rules.forget()
     product = factories.make_product(codes=2, price=price)
     placed = order(product)
     assert placed.payment is not None
@@ -359,15 +379,15 @@ def test_what_was_counted_is_counted_again(monkeypatch: pytest.MonkeyPatch) -> N
     ]
     condition = {"any": [one | {"at_least": 10_000} for one in asked]}
     shopping.switch_on("many_orders_captcha", "payer_many_orders", condition=condition)
-    product, phone = factories.make_product(codes=30), factories.contact()
+    product, phone = factories.make_product(codes=30, price=100), factories.contact()
     for number in range(4):
         placed = order(product, phone=phone, device=f"browser {number % 2}")
         if number == 1:
             factories.settle(placed.payment)
     values = [one["value"] for one in latest().trials[0]["compared"]]
     total = placed.order.total
-    # Before the fourth: three, of which its browser's one was paid.
-    assert values == [3, 0, 3 * total, total, 2, 1]
+    # Before the fourth: three, of which its browser's one was paid; the sum has the fourth in it.
+    assert values == [3, 0, 4 * total, total, 2, 1]
     # Four orders and a payment.
     assert counts.counts_are_of_events(False) == (30, 0)
 

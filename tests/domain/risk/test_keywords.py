@@ -11,7 +11,15 @@ from app.domain.catalog import offers
 from app.domain.catalog.models import AccountFormat, ProductKind
 from app.domain.catalog.offers import OfferFields
 from app.domain.catalog.recharge_accounts import RechargeAccount
-from app.domain.risk import disposable, engine, keywords, list_files, lists, rule_changes, stopping
+from app.domain.risk import (
+    disposable,
+    keywords,
+    list_files,
+    lists,
+    live_rules,
+    rule_changes,
+    stopping,
+)
 from app.domain.risk.models import Action, Decision, ListEntry, ListKind, Rule, RuleMode, Subject
 from tests import factories
 from tests.domain.risk import shopping
@@ -84,7 +92,7 @@ def test_who_types_a_listed_word_is_watched_or_stopped(app: Flask) -> None:
     entry = name("reseller")
     transaction(lambda: setattr(_rule("watched"), "checkpoint", "checkout"))
     transaction(lambda: setattr(_rule("watched"), "action", Action.CAPTCHA))
-    engine.forget()
+    live_rules.forget()
     assert recharge("honest.name").inputs["watched"] == 0
     assert recharge("Top_RESELLER").inputs["watched"] == 1
 
@@ -136,7 +144,7 @@ def test_a_disposable_address_is_asked_for_a_captcha_once_its_rule_is_on(app: Fl
     assert (seen.action, seen.inputs["disposable_email"]) == (Action.ALLOW, 1)
 
     transaction(lambda: setattr(_rule("disposable_email"), "state", RuleMode.ON))
-    engine.forget()
+    live_rules.forget()
     with pytest.raises(stopping.CaptchaNeeded):
         shopping.order(product, phone="other@sub.mailinator.com")
     assert shopping.latest().score == 20

@@ -12,7 +12,7 @@ from app.core import clock
 from app.core.db import session, transaction
 from app.domain.accounts.models import Role
 from app.domain.orders.models import Order, OrderState
-from app.domain.risk import cases, conditions, engine, lists, pack, rule_changes, stopping
+from app.domain.risk import cases, conditions, lists, live_rules, pack, rule_changes, stopping
 from app.domain.risk.models import (
     Case,
     CaseState,
@@ -52,9 +52,9 @@ FORM = {
 @pytest.fixture
 def rules(app: Flask) -> Iterator[None]:
     transaction(pack.install)
-    engine.forget()
+    live_rules.forget()
     yield
-    engine.forget()
+    live_rules.forget()
 
 
 def held(phone: str = "", price: int = 60_000) -> Case:
