@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,20 @@ from app import drill as drills
 from app import invariants
 from app.core import audit_chain, keys, migrations
 from app.core.actors import act_as
+from app.core.audit_chain import Flaw, Misfit
 from app.core.db import session, transaction
 from app.domain.risk import pack as risk_rules
 from app.drill.report import Line, Who
 from app.settings import Settings
 
 console = Console()
+FLAWS = {
+    Flaw.MISSING: "seal {seq} is missing",
+    Flaw.GONE: "seal {seq}: {entry} is gone",
+    Flaw.UNFIT: "seal {seq}, {entry}: not as it was sealed",
+    Flaw.UNSEALED: "{entry} is not sealed",
+    Flaw.REPLACED: "seal {seq} is gone or not as it was anchored",
+}
 
 
 def init_app(app: Flask) -> None:
@@ -86,7 +95,8 @@ def audit(*, full: bool, as_json: bool, line: str | None) -> None:
                     "findings": [
                         asdict(finding) | {"holds": finding.holds} for finding in findings
                     ],
-                }
+                },
+                default=datetime.isoformat,
             )
         )
     else:
@@ -240,7 +250,16 @@ def _audit_table(findings: list[invariants.Finding]) -> Table:
             f"{finding.looked_at:,}",
             f"{finding.breaches:,}",
         )
+        for misfit in finding.first:
+            table.add_row("", f"  {_place(misfit)}")
     return table
+
+
+def _place(misfit: Misfit) -> str:
+    """Where in the audit log to look, and for what."""
+    entry = f"entry {misfit.entry_id}" if misfit.entry_id is not None else "no entry"
+    words = FLAWS[misfit.flaw].format(seq=misfit.seq, entry=entry)
+    return f"{words} ({misfit.at:%Y-%m-%d %H:%M:%S} UTC)" if misfit.at else words
 
 
 def _progress() -> Progress:

@@ -21,6 +21,7 @@ from app import demo_distributors
 from app.core import clock, keys
 from app.core.crypto import Secret
 from app.core.db import session, transaction
+from app.core.states import move
 from app.demo_distributors import DISTRIBUTOR
 from app.domain.accounts import passwords, second_factor
 from app.domain.accounts import service as accounts
@@ -35,9 +36,10 @@ from app.domain.recharges import providers as recharge_providers
 from app.domain.recharges.providers import ProviderFields
 from app.domain.redemptions import policies
 from app.domain.redemptions.validity import Anchor, Policy
-from app.domain.vault import own_codes, storing
-from app.domain.vault.models import Batch, BatchState
-from app.domain.vault.rules import last_four, normalise
+from app.domain.vault import batches, canaries, own_codes, storing
+from app.domain.vault.batches import BatchDetails
+from app.domain.vault.models import BatchState
+from app.domain.vault.rules import Content
 from app.settings import Settings
 
 OWNER = "owner@example.com"
@@ -337,30 +339,24 @@ def _add_providers() -> list[int]:
 
 
 def _stock(product: Product, line: Line) -> None:
-    batch = Batch(
-        uid=os.urandom(16),
-        product_id=product.id,
-        data_key_id=keys.create(keys.KeyPurpose.BATCH).id,
-        state=BatchState.OPEN,
+    details = BatchDetails(
         name=f"{clock.now():%Y-%m} 首批",
         supplier="示例供应商",
         # Our own codes cost nothing: what they are good for does, when it is delivered.
         unit_cost=0 if line.sku else line.unit_cost,
         expires_on=(clock.now() + timedelta(days=365)).date(),
-        is_generated=True,
-        created_by="command:demo",
     )
-    session.add(batch)
-    session.flush()
+    key_id = keys.create(keys.KeyPurpose.BATCH).id
+    batch = batches.create(product.id, details, key_id, is_generated=True)
     codes = [
-        storing.NewCode(
-            code,
-            keys.index("code", normalise(code, case_sensitive=product.codes_case_sensitive)),
-            last_four(code),
-        )
+        storing.new_code(Content(code), case_sensitive=True)
         for code in own_codes.generate(line.codes)
     ]
-    storing.store(batch.id, storing.seal(batch, codes))
+    like = canaries.Likeness(are_own=True, case_sensitive=True)
+    planted = storing.seal(batch, canaries.make(batch.uid.hex(), (0, 1), codes, like))
+    storing.store(batch.id, storing.seal(batch, codes) + planted)
+    canaries.enlist(batch.id, planted)
+    move(batch, BatchState.OPEN)
 
 
 def _write(path: Path, demo: dict[str, object]) -> None:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +35,8 @@ ROWS_AT_ONCE = 1_000
 # Where nothing happens, a seal of nothing says so: what is put in later and dated back then comes
 # too late.
 QUIET_FOR = timedelta(hours=1)
+# Of what does not fit: enough to see where it begins.
+NAMED = 5
 # A second or two; `flask audit --full` reads all there are.
 MOST_READ = 50_000
 VERSION = "v1"
@@ -75,12 +78,39 @@ class BadAnchor(ValueError):
     """The line is no anchor of this shop: cut, mistyped, or of another shop."""
 
 
+class Flaw(StrEnum):
+    """What is wrong at one place of the log."""
+
+    # No seal has this number; others after it have theirs.
+    MISSING = "seal_missing"
+    # The entry that was sealed is not in the log any more.
+    GONE = "entry_gone"
+    # The seal is not that of what the entry says now, after the seal that stands before it.
+    UNFIT = "does_not_fit"
+    UNSEALED = "not_sealed"
+    # The seal is not as it was when its anchor was written down.
+    REPLACED = "not_as_anchored"
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A place where to look: a seal by its number, an entry by its id, as far as they are known,
+    and when the one was sealed or the other written."""
+
+    flaw: Flaw
+    seq: int | None
+    entry_id: int | None
+    at: datetime | None
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """What became of the chain: how many seals were looked at, and how many of them do not fit."""
+    """What became of the chain: how many seals were looked at, how many of them do not fit, and
+    the first few of those."""
 
     looked_at: int
     broken: int
+    first: tuple[Misfit, ...] = ()
 
 
 _ENTRIES, _SEALS = db.table_of(AuditEntry), db.table_of(AuditSeal)
@@ -134,6 +164,17 @@ def count_overdue() -> tuple[int, int]:
     return int(session.scalar(everything) or 0), int(session.scalar(overdue) or 0)
 
 
+def first_overdue() -> tuple[Misfit, ...]:
+    """The oldest few of the entries that have waited for too long."""
+    overdue = (
+        sa.select(_ENTRIES.c.id, _ENTRIES.c.at)
+        .where(_ENTRIES.c.at < clock.now() - UNSEALED_AT_MOST, _HAS_NO_SEAL)
+        .order_by(_ENTRIES.c.at, _ENTRIES.c.id)
+        .limit(NAMED)
+    )
+    return tuple(Misfit(Flaw.UNSEALED, None, row.id, row.at) for row in session.execute(overdue))
+
+
 def verify(*, full: bool) -> Verdict:
     """Compare every seal with the one before it and with what its entry says now; or, unless
     `full`, the newest of them, and of all whether they and their entries are there."""
@@ -141,7 +182,11 @@ def verify(*, full: bool) -> Verdict:
         sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(_SEALS.c.seq), 0))
     ).one()
     first = 1 if full else max(1, last - MOST_READ + 1)
-    broken = last - count + _without_entry(before=first)
+    missing, lost = last - count, _without_entry(before=first)
+    found = list(_gaps()) if missing else []
+    found += list(_first_without_entry(before=first)) if lost else []
+    misfits: list[Misfit] = []
+    broken = missing + lost
     before = _hash_before(first)
     for row, said in _with_entries(first):
         fits = before is not None and said is not None
@@ -149,8 +194,12 @@ def verify(*, full: bool) -> Verdict:
             _hash(row.seq, before or b"", (row.sealed_at, row.reached_at), said or ""), row.hash
         )
         broken += not fits
+        if not fits and len(misfits) < NAMED:
+            flaw = Flaw.GONE if said is None else Flaw.UNFIT
+            misfits.append(Misfit(flaw, row.seq, row.entry_id, row.sealed_at))
         before = row.hash
-    return Verdict(count, broken)
+    in_order = sorted(found + misfits, key=lambda misfit: misfit.seq or 0)
+    return Verdict(count, broken, tuple(in_order[:NAMED]))
 
 
 def parse(line: str) -> Anchor:
@@ -229,12 +278,29 @@ def _unsealed(last: Any, limit: int) -> sa.Select[Any]:
 
 def _without_entry(before: int) -> int:
     """How many of the seals that are not read have lost their entry."""
-    lost = (
-        sa.select(sa.func.count())
+    return int(session.scalar(_lost(before).with_only_columns(sa.func.count())) or 0)
+
+
+def _first_without_entry(before: int) -> Iterator[Misfit]:
+    rows = session.execute(_lost(before).order_by(_SEALS.c.seq).limit(NAMED))
+    return (Misfit(Flaw.GONE, row.seq, row.entry_id, row.sealed_at) for row in rows)
+
+
+def _lost(before: int) -> sa.Select[Any]:
+    return (
+        sa.select(_SEALS.c.seq, _SEALS.c.entry_id, _SEALS.c.sealed_at)
         .select_from(_SEALS.outerjoin(_ENTRIES, _ENTRIES.c.id == _SEALS.c.entry_id))
         .where(_SEALS.c.seq < before, _SEALS.c.entry_id.is_not(None), _ENTRIES.c.id.is_(None))
     )
-    return int(session.scalar(lost) or 0)
+
+
+def _gaps() -> Iterator[Misfit]:
+    """The first number that is missing in each of the first few gaps."""
+    before = sa.func.lag(_SEALS.c.seq, 1, 0).over(order_by=_SEALS.c.seq)
+    seals = sa.select(_SEALS.c.seq, before.label("before")).subquery()
+    gaps = sa.select(seals.c.before).where(seals.c.seq > seals.c.before + 1)
+    rows = session.scalars(gaps.order_by(seals.c.seq).limit(NAMED))
+    return (Misfit(Flaw.MISSING, seq + 1, None, None) for seq in rows)
 
 
 def _hash_before(seq: int) -> bytes | None:

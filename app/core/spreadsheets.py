@@ -4,6 +4,18 @@
 FORMULA_SIGNS = tuple("=+-@\t\r\n\0＝＋－＠")
 
 
+# A spreadsheet's own sign for "this is text". A text that has it before a formula gets another, so
+# that what is read back is what was written.
+MARK = "'"
+
+
 def harmless(text: str) -> str:
     """The text as a cell of a CSV that no spreadsheet computes."""
-    return f"'{text}" if text.lstrip(" \u3000\ufeff").startswith(FORMULA_SIGNS) else text
+    bare = text.lstrip(f" \u3000\ufeff{MARK}")
+    return f"{MARK}{text}" if bare.startswith(FORMULA_SIGNS) else text
+
+
+def plain(cell: str) -> str:
+    """The text that `harmless` made this cell of."""
+    text = cell.removeprefix(MARK)
+    return text if harmless(text) == cell else cell

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core import audit_chain
-from app.core.audit_chain import Anchor
+from app.core.audit_chain import Anchor, Flaw, Misfit
 from app.core.db import see_one_moment, session
 from app.invariants import (
     balances,
@@ -27,12 +27,14 @@ from app.invariants import (
 
 @dataclass(frozen=True)
 class Finding:
-    """One invariant: how many things were looked at, and how many broke it."""
+    """One invariant: how many things were looked at, how many broke it, and where in the audit log
+    the first few did, which nobody would find by a count."""
 
     number: int
     name: str
     looked_at: int
     breaches: int
+    first: tuple[Misfit, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -43,7 +45,7 @@ class Finding:
 class Check:
     number: int
     name: str
-    look: Callable[[bool], tuple[int, int]]
+    look: Callable[[bool], tuple[int, int] | tuple[int, int, tuple[Misfit, ...]]]
 
 
 def run(
@@ -73,7 +75,9 @@ def _anchored(anchor: Anchor) -> list[Finding]:
     whole = audit_chain.verify(full=True)
     held = audit_chain.leads_through(anchor)
     name = "the audit log leads through the anchor"
-    return [Finding(10, name, whole.looked_at, whole.broken + (not held))]
+    replaced = () if held else (Misfit(Flaw.REPLACED, anchor.seq, None, anchor.sealed_at),)
+    first = replaced + whole.first
+    return [Finding(10, name, whole.looked_at, whole.broken + (not held), first)]
 
 
 CHECKS = (

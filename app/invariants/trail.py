@@ -4,21 +4,23 @@ import sqlalchemy as sa
 
 from app.core import audit_chain
 from app.core.audit import AuditEntry
+from app.core.audit_chain import Misfit
 from app.domain.vault.export_models import CodeExport, ExportedCode, ExportState
 from app.domain.vault.models import Code, CodeState
 from app.invariants.counting import Counted, counted
 
 
-def chain_is_whole(full: bool) -> tuple[int, int]:
+def chain_is_whole(full: bool) -> tuple[int, int, tuple[Misfit, ...]]:
     """The seals are contiguous, each fits to the one before and to what its entry says now."""
     verdict = audit_chain.verify(full=full)
-    return verdict.looked_at, verdict.broken
+    return verdict.looked_at, verdict.broken, verdict.first
 
 
-def entries_are_sealed(_full: bool) -> tuple[int, int]:
+def entries_are_sealed(_full: bool) -> tuple[int, int, tuple[Misfit, ...]]:
     """No entry waits for its seal for long, as one does that was put in later; while nothing
     seals, all do."""
-    return audit_chain.count_overdue()
+    count, overdue = audit_chain.count_overdue()
+    return count, overdue, audit_chain.first_overdue() if overdue else ()
 
 
 @counted

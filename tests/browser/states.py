@@ -24,7 +24,7 @@ from app.domain.orders.models import Order, OrderState
 from app.domain.redemptions import links, replacing
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
-from app.domain.vault import alarms, batches, exporting
+from app.domain.vault import alarms, batches, exporting, watching
 from app.domain.vault import queries as vault
 from app.domain.vault.alarm_models import AlarmKind
 from app.domain.vault.models import Batch
@@ -188,6 +188,7 @@ def of_leaks(gallery: Gallery) -> list[View]:
         transaction(partial(exporting.download, done, ip="203.0.113.7"))
     transaction(lambda: batches.freeze(batch_id, reason="诱饵被使用"))
     alarm_id = transaction(lambda: _alarm_of(done, batch_id))
+    often = transaction(lambda: _asked_too_often(maker))
     factories.work()
     audit_chain.seal_all()
     url, form = f"/admin/exports/{approved}", f"/admin/batches/{batch_id}/exports/new"
@@ -198,6 +199,7 @@ def of_leaks(gallery: Gallery) -> list[View]:
         View("export downloaded", f"/admin/exports/{done}", OWNER),
         View("export refused", form, OWNER, _sends(FORM, quantity="999")),
         View("export got about", f"/admin/alarms/{alarm_id}", OWNER),
+        View("exports too often", f"/admin/alarms/{often}", OWNER),
         View("audit log sealed", "/admin/audit", OWNER),
     ]
 
@@ -205,6 +207,11 @@ def of_leaks(gallery: Gallery) -> list[View]:
 def _export(batch_id: int, maker: str) -> int:
     with acting_as(maker):
         return transaction(lambda: exporting.request(batch_id, 5, reason="交给线下门店")).id
+
+
+def _asked_too_often(maker: str) -> int:
+    touch = alarms.Touch(watching.EXPORT, "203.0.113.0/24")
+    return alarms.raise_alarm(AlarmKind.STAFF, f"staff:{maker}", touch).id
 
 
 def _alarm_of(export_id: int, batch_id: int) -> int:

@@ -1,5 +1,6 @@
 """The audit log's chain: what is changed behind the shop's back is found, and cannot be mended."""
 
+import json
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +11,7 @@ from flask import Flask
 
 import worker
 from app.core import audit, audit_chain, clock, db
-from app.core.audit_chain import AuditSeal, BadAnchor, Verdict
+from app.core.audit_chain import AuditSeal, BadAnchor, Flaw, Verdict
 from app.core.db import session, transaction
 from app.invariants import trail
 
@@ -69,6 +70,14 @@ def breaches(line: str | None = None) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+def named() -> list[tuple[Flaw, int | None, int | None]]:
+    """The places that invariant 10 names: what is wrong there, the seal, the entry."""
+    db.see_one_moment()
+    found = trail.chain_is_whole(True)[2] + trail.entries_are_sealed(True)[2]
+    session.rollback()
+    return [(one.flaw, one.seq, one.entry_id) for one in found]
+
+
 def verdict(*, full: bool) -> Verdict:
     db.see_one_moment()
     return audit_chain.verify(full=full)
@@ -87,16 +96,27 @@ def sealed(app: Flask) -> str:
 
 
 @pytest.mark.parametrize(
-    ("_case", "tampering", "found"),
+    ("_case", "tampering", "found", "first"),
     [
-        ("edited", ["UPDATE audit_log SET actor = 'person:9' WHERE id = 3"], {CHAIN: 1}),
-        ("edited detail", ["UPDATE audit_log SET detail = '{}' WHERE id = 1"], {CHAIN: 1}),
-        ("deleted", ["DELETE FROM audit_log WHERE id = 2"], {CHAIN: 1}),
+        (
+            "edited",
+            ["UPDATE audit_log SET actor = 'person:9' WHERE id = 3"],
+            {CHAIN: 1},
+            [(Flaw.UNFIT, 3, 3)],
+        ),
+        (
+            "edited detail",
+            ["UPDATE audit_log SET detail = '{}' WHERE id = 1"],
+            {CHAIN: 1},
+            [(Flaw.UNFIT, 1, 1)],
+        ),
+        ("deleted", ["DELETE FROM audit_log WHERE id = 2"], {CHAIN: 1}, [(Flaw.GONE, 2, 2)]),
         (
             "deleted with its seal",
             ["DELETE FROM audit_seals WHERE seq = 2", "DELETE FROM audit_log WHERE id = 2"],
             # The number is missing, and the next seal fits to nothing.
             {CHAIN: 2},
+            [(Flaw.MISSING, 2, None), (Flaw.UNFIT, 3, 3)],
         ),
         (
             "deleted, and the rest moved up",
@@ -106,14 +126,9 @@ def sealed(app: Flask) -> str:
                 *(f"UPDATE audit_seals SET seq = {n - 1} WHERE seq = {n}" for n in (3, 4, 5, 6)),
             ],
             {CHAIN: 4},
+            [(Flaw.UNFIT, seq, seq + 1) for seq in (2, 3, 4, 5)],
         ),
-        (
-            "put in later",
-            [
-                INSERT,
-            ],
-            {SEALED: 1},
-        ),
+        ("put in later", [INSERT], {SEALED: 1}, [(Flaw.UNSEALED, None, 99)]),
         (
             "re-ordered",
             [
@@ -122,12 +137,22 @@ def sealed(app: Flask) -> str:
                 "UPDATE audit_seals SET entry_id = 3 WHERE seq = 2",
             ],
             {CHAIN: 2},
+            [(Flaw.UNFIT, 2, 3), (Flaw.UNFIT, 3, 2)],
         ),
-        ("silenced", ["UPDATE audit_seals SET entry_id = NULL WHERE seq = 4"], {CHAIN: 1}),
+        (
+            "silenced",
+            ["UPDATE audit_seals SET entry_id = NULL WHERE seq = 4"],
+            {CHAIN: 1},
+            [(Flaw.UNFIT, 4, None)],
+        ),
     ],
 )
-def test_what_an_administrator_changes_is_found(
-    sealed: str, _case: str, tampering: list[str], found: dict[str, int]
+def test_what_an_administrator_changes_is_found_and_named(
+    sealed: str,
+    _case: str,
+    tampering: list[str],
+    found: dict[str, int],
+    first: list[tuple[Flaw, int | None, int | None]],
 ) -> None:
     with pytest.raises(sa.exc.DatabaseError):
         transaction(lambda: session.execute(sa.text(tampering[0].replace("INSERT", "UPDATE x"))))
@@ -136,6 +161,29 @@ def test_what_an_administrator_changes_is_found(
     # Sealing afterwards mends nothing.
     audit_chain.seal_all()
     assert breaches() == found
+    assert named() == first
+
+
+def test_the_first_few_are_named_and_all_are_counted(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act(20)
+    audit_chain.seal_all()
+    monkeypatch.setattr(audit_chain, "MOST_READ", 6)
+    as_administrator(
+        "DELETE FROM audit_seals WHERE seq IN (2, 3, 5)",
+        "DELETE FROM audit_log WHERE id IN (7, 8)",
+        "UPDATE audit_log SET reason = 'x' WHERE id > 15",
+    )
+
+    assert verdict(full=False).broken == 10
+    assert [(one.flaw, one.seq, one.entry_id) for one in verdict(full=False).first] == [
+        (Flaw.MISSING, 2, None),
+        (Flaw.MISSING, 5, None),
+        (Flaw.GONE, 7, 7),
+        (Flaw.GONE, 8, 8),
+        (Flaw.UNFIT, 16, 16),
+    ]
 
 
 def test_a_chain_that_was_cut_off_or_made_anew_no_longer_leads_through_its_anchor(
@@ -285,7 +333,14 @@ def test_an_operator_keeps_a_line_and_checks_it(app: Flask) -> None:
         (["--anchor", f"{line}0"], 1),
     ):
         assert runner.invoke(args=["audit", *arguments]).exit_code == code
+    as_administrator("UPDATE audit_log SET reason = 'x' WHERE id = 2")
+    answer = runner.invoke(args=["audit"])
+    assert answer.exit_code == 1 and "seal 2, entry 2: not as it was sealed (20" in answer.output
+    found = json.loads(runner.invoke(args=["audit", "--json"]).output)["findings"]
+    (place,) = [place for finding in found for place in finding["first"]]
+    assert (place["flaw"], place["seq"], place["entry_id"]) == ("does_not_fit", 2, 2)
     as_administrator("DELETE FROM audit_seals", "DELETE FROM audit_log")
     assert runner.invoke(args=["audit"]).exit_code == 0
     answer = runner.invoke(args=["audit", "--anchor", line])
     assert answer.exit_code == 1 and "✗ 10" in answer.output
+    assert "seal 2 is gone or not as it was anchored" in answer.output

@@ -83,16 +83,17 @@ def known_as(key: Key, key_hash: bytes, shown: str) -> Value:
     return Value(OF_KEY[key], key_hash, shown)
 
 
-def add(kind: ListKind, value: Value, reason: str, days: int, source: str = "staff") -> ListEntry:
-    """Put it on a list, for so many days; raises Refusal, Conflict."""
+def add(
+    kind: ListKind, value: Value, reason: str, end: int | datetime, source: str = "staff"
+) -> ListEntry:
+    """Put it on a list, for one of DAYS or until a moment; raises Refusal, Conflict."""
     require_transaction()
     if not 2 <= len(reason.strip()) <= REASON_LENGTH:
         raise Refusal(N_("请写明原因，2 到 %(most)s 个字"), field="reason", most=REASON_LENGTH)
-    if days not in DAYS:
-        raise Refusal(N_("请选择有效期"), field="days")
+    now = clock.now()
+    expires_at = _moment_of(end, now)
     if value.subject == Subject.KEYWORD and kind == ListKind.TRUST:
         raise Refusal(N_("关键词谁都写得出来，不能加入信任名单"), field="list")
-    now = clock.now()
     _remove_the_expired(kind, value, now)
     if session.scalar(_live(kind, value).limit(1)) is not None:
         raise Conflict(N_("名单里已经有了，先移除旧的再加"), field="value")
@@ -105,7 +106,7 @@ def add(kind: ListKind, value: Value, reason: str, days: int, source: str = "sta
         source=source,
         added_by=actor(),
         added_at=now,
-        expires_at=now + timedelta(days=days),
+        expires_at=expires_at,
     )
     session.add(entry)
     session.flush()
@@ -189,6 +190,16 @@ def hashes_of(text: str) -> list[bytes]:
     with suppress(ValueError):
         found += [_hash(Subject.ADDRESS, network) for network in networks_around(text.strip())]
     return found
+
+
+def _moment_of(end: int | datetime, now: datetime) -> datetime:
+    if isinstance(end, datetime):
+        if not now < end <= now + timedelta(days=max(DAYS)):
+            raise Refusal(N_("到期时间要在今后一年之内"), field="end")
+        return end
+    if end not in DAYS:
+        raise Refusal(N_("请选择有效期"), field="days")
+    return now + timedelta(days=end)
 
 
 def _live(kind: ListKind, value: Value) -> sa.Select[ListEntry]:

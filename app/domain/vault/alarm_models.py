@@ -11,7 +11,8 @@ from app.domain.vault.models import Batch, Code
 
 
 class AlarmKind(StrEnum):
-    """CANARY: a code was used that nobody was ever sold. STAFF: somebody saw unusually many."""
+    """CANARY: a code was used that nobody was ever sold. STAFF: somebody saw unusually many, or
+    asked unusually often for an export."""
 
     CANARY = "canary"
     STAFF = "staff"
@@ -50,7 +51,7 @@ class Alarm(db.Model):
     # Who did it and from where, the first time.
     actor: Mapped[str]
     ip: Mapped[str]
-    # How: "typed", "counter" or "staff".
+    # How: "typed", "counter", "staff" or "export".
     channel: Mapped[str]
     times: Mapped[int] = mapped_column(default=1)
     at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -26,7 +26,8 @@ FROZEN_BY_ALARM = N_("诱饵卡密被人使用，这一批疑似泄漏，系统�
 
 @dataclass(frozen=True)
 class Touch:
-    """How and from where somebody got at codes. `channel`: "typed", "counter" or "staff"."""
+    """How and from where somebody got at codes, or wanted to. `channel`: "typed", "counter",
+    "staff" or "export"."""
 
     channel: str
     ip: str

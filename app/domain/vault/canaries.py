@@ -21,8 +21,9 @@ from app.domain.vault.rules import Content, split_content
 from app.domain.vault.storing import NewCode, SealedCode
 
 PER_BATCH = 3
-# Among fewer there is too little to imitate, and a thief would stumble over none.
-LEAST_CODES = 20
+# Among fewer of a supplier's codes there is too little to imitate. Our own are made, not imitated,
+# and cost nothing: the smallest batch has as many.
+LEAST_IMITATED = 20
 # So many of the others are looked at to make one that looks like them.
 LOOKED_AT = 200
 TRIES = 20
@@ -65,13 +66,13 @@ def make(
 
     Each has a step of its own, which follows from the import's secret: so none has to be kept.
     """
-    if len(codes) < LEAST_CODES:
-        return []
     position, steps = step
     here = sum(_step_of(uid, number, steps) == position for number in range(PER_BATCH))
     if like.are_own:
         texts = own_codes.generate(here) if here else []
         return [storing.new_code(Content(text), case_sensitive=True) for text in texts]
+    if len(codes) < LEAST_IMITATED:
+        return []
     return _imitations(codes, here, case_sensitive=like.case_sensitive)
 
 

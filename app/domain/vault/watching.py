@@ -40,8 +40,12 @@ MOST_BATCHES_A_DAY = 12
 MOST_EXPORTS_A_DAY = 4
 MOST_EXPORTS_A_NIGHT = 1
 MOST_EXPORTED_BATCHES_A_DAY = 2
-EXPORT = "export"
-STOPPED = N_("你查看的卡密异常多，已暂停你的查看权限并通知店主。请等店主核实后再试")
+# What somebody who is stopped hears, by what stopped her: codes seen one by one, or exports.
+STAFF, EXPORT = "staff", "export"
+STOPPED = {
+    STAFF: N_("你查看的卡密异常多，已暂停你查看和导出卡密，并通知店主。请等店主核实后再试"),
+    EXPORT: N_("你申请的卡密导出异常多，已暂停你查看和导出卡密，并通知店主。请等店主核实后再试"),
+}
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,12 @@ def reveal_to_staff(code_id: int, buyer: bytes | None, *, reason: str, ip: str) 
 
     Raises Conflict for one who is: the alarm stands, whatever becomes of the request.
     """
-    if transaction(partial(stop_if_unusual, ip)):
-        raise Conflict(STOPPED)
+    if by := transaction(partial(stop_if_unusual, Touch(STAFF, ip), _sees_unusually)):
+        raise Conflict(STOPPED[by])
 
     def reveal() -> Secret:
         code = session.get_one(Code, code_id)
-        alarms.notice(code, Touch("staff", ip))
+        alarms.notice(code, Touch(STAFF, ip))
         return service.reveal_to_staff(code, buyer, reason=reason, ip=ip)
 
     return transaction(reveal)
@@ -95,25 +99,25 @@ def reveal_to_staff(code_id: int, buyer: bytes | None, *, reason: str, ip: str) 
 
 def request_export(batch_id: int, quantity: int | None, *, reason: str, ip: str) -> CodeExport:
     """As `exporting.request`, in units of its own, unless this member of staff is stopped."""
-    if transaction(lambda: stop_if_unusual(ip, partial(_asks_unusually, batch_id))):
-        raise Conflict(STOPPED)
+    asks_unusually = partial(_asks_unusually, batch_id)
+    if by := transaction(partial(stop_if_unusual, Touch(EXPORT, ip), asks_unusually)):
+        raise Conflict(STOPPED[by])
     return transaction(lambda: exporting.request(batch_id, quantity, reason=reason))
 
 
 def download_export(export_id: int, *, ip: str) -> File:
     """As `exporting.download`, likewise: who was stopped meanwhile gets nothing out any more."""
-    if transaction(lambda: stop_if_unusual(ip, lambda: False)):
-        raise Conflict(STOPPED)
+    if by := transaction(partial(stop_if_unusual, Touch(EXPORT, ip), lambda: False)):
+        raise Conflict(STOPPED[by])
     return transaction(lambda: exporting.download(export_id, ip=ip))
 
 
-def stop_if_unusual(ip: str, is_unusual_now: Callable[[], bool] | None = None) -> bool:
-    """Whether whoever acts is stopped, now or since before."""
+def stop_if_unusual(touch: Touch, is_unusual_now: Callable[[], bool]) -> str:
+    """By what whoever acts is stopped, now or since before: STAFF or EXPORT, empty for nothing."""
     about = f"staff:{actor()}"
-    if alarms.find_open(about) is None and not (is_unusual_now or _sees_unusually)():
-        return False
-    alarms.raise_alarm(AlarmKind.STAFF, about, Touch("staff", ip))
-    return True
+    if alarms.find_open(about) is None and not is_unusual_now():
+        return ""
+    return alarms.raise_alarm(AlarmKind.STAFF, about, touch).channel
 
 
 def _sees_unusually() -> bool:

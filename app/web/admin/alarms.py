@@ -14,7 +14,7 @@ from app.domain.catalog import preferences
 from app.domain.catalog.queries import find_product
 from app.domain.orders import leaks
 from app.domain.redemptions import replacing
-from app.domain.vault import alarms, batches, stock
+from app.domain.vault import alarms, batches, stock, watching
 from app.domain.vault.alarm_models import Alarm, AlarmKind, AlarmState
 from app.domain.vault.models import Batch
 from app.web import state_words
@@ -29,13 +29,21 @@ from app.web.render import render
 routes = Blueprint("alarms", __name__)
 
 KINDS = {AlarmKind.CANARY: N_("诱饵卡密被使用"), AlarmKind.STAFF: N_("店员查看异常多")}
-CHANNELS = {"typed": N_("兑换页输入"), "counter": N_("柜台输入"), "staff": N_("后台查看")}
+EXPORTS_UNUSUALLY = N_("店员导出异常多")
+CHANNELS = {
+    "typed": N_("兑换页输入"),
+    "counter": N_("柜台输入"),
+    "staff": N_("后台查看"),
+    "export": N_("后台申请导出"),
+}
 # Whoever bought before that has used it or will complain; the list is for those to warn.
 LATELY = timedelta(days=30)
 
 
-def kind_words(kind: str) -> str:
-    return str(_(KINDS[AlarmKind(kind)]))
+def kind_words(alarm: Alarm) -> str:
+    if alarm.kind == AlarmKind.STAFF and alarm.channel == watching.EXPORT:
+        return str(_(EXPORTS_UNUSUALLY))
+    return str(_(KINDS[alarm.kind]))
 
 
 def channel_words(channel: str) -> str:
@@ -61,7 +69,7 @@ LIST = Listing(
     sorts=(Sort("newest", N_("最新在前"), (Alarm.id.desc(),)),),
     columns=(
         Column(N_("时间"), lambda row: local(row[0].at)),
-        Column(N_("警报"), lambda row: kind_words(row[0].kind)),
+        Column(N_("警报"), lambda row: kind_words(row[0])),
         Column(N_("状态"), lambda row: state_words.word("alarm", row[0].state)),
         Column(N_("批次"), lambda row: row[1].name if row[1] else ""),
         Column(N_("方式"), lambda row: channel_words(row[0].channel)),
@@ -108,7 +116,7 @@ def show(alarm_id: int) -> Response:
         who=named([who])[who],
         export=export,
         handled_by=named([export.requested_by, export.checked_by or ""]) if export else {},
-        kind=kind_words(alarm.kind),
+        kind=kind_words(alarm),
         channel=channel_words(alarm.channel),
         days=LATELY.days,
         most=leaks.MOST_LISTED,

@@ -19,7 +19,8 @@ routes = Blueprint("audit", __name__)
 
 
 def matches(text: str) -> sa.ColumnElement[bool]:
-    """In the reason, the address, the action; `12` also finds what was done to number 12."""
+    """In the reason, the address, the action; `12` also finds entry 12, and what was done to number
+    12."""
     found = [
         AuditEntry.reason.icontains(text, autoescape=True),
         AuditEntry.ip == text,
@@ -27,7 +28,7 @@ def matches(text: str) -> sa.ColumnElement[bool]:
         AuditEntry.actor == text,
     ]
     if re.fullmatch(r"\d{1,15}", text):
-        found.append(AuditEntry.subject_id == int(text))
+        found += [AuditEntry.id == int(text), AuditEntry.subject_id == int(text)]
     return sa.or_(*found)
 
 
@@ -51,7 +52,7 @@ def done_by(kind: str) -> sa.ColumnElement[bool]:
 LIST = Listing(
     name="audit",
     model=AuditEntry,
-    search=Search(matches, N_("原因、IP、对象编号")),
+    search=Search(matches, N_("原因、IP、编号")),
     choices=(
         Choice(
             "action",
@@ -86,6 +87,7 @@ LIST = Listing(
         Column(N_("原因"), lambda entry: entry.reason),
         Column("IP", lambda entry: entry.ip),
         Column(N_("详情"), details),
+        Column(N_("日志编号"), lambda entry: entry.id),
     ),
     export_permission="audit.export",
 )

@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.web import spans
 from app.web.access import staff
 from app.web.admin import todo
-from app.web.admin.invariant_words import invariant_words
+from app.web.admin.invariant_words import invariant_words, misfit_words
 from app.web.render import render
 
 routes = Blueprint("health", __name__)
@@ -49,7 +49,12 @@ def show() -> Response:
 @staff("health.view")
 def show_invariants() -> Response:
     """Run every check of `flask audit` now; on a large shop this takes some seconds."""
-    return _page(findings=invariants.run(), checked_at=clock.now(), invariant_words=invariant_words)
+    return _page(
+        findings=invariants.run(),
+        checked_at=clock.now(),
+        invariant_words=invariant_words,
+        misfit_words=misfit_words,
+    )
 
 
 @routes.post("/admin/health/jobs/<int:row_id>/retry")

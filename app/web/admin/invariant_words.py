@@ -2,6 +2,7 @@
 
 from flask_babel import gettext as _
 
+from app.core.audit_chain import Flaw, Misfit
 from app.core.errors import N_
 
 INVARIANTS = {
@@ -48,7 +49,21 @@ INVARIANTS = {
     "every entry of the audit log is sealed in time": N_("操作日志都按时封存"),
 }
 
+FLAWS = {
+    Flaw.MISSING: N_("第 %(seq)s 号封存不见了"),
+    Flaw.GONE: N_("第 %(seq)s 号封存：第 %(entry)s 条操作日志不见了"),
+    Flaw.UNFIT: N_("第 %(seq)s 号封存、第 %(entry)s 条操作日志：与封存时不符"),
+    Flaw.UNSEALED: N_("第 %(entry)s 条操作日志没有封存"),
+    Flaw.REPLACED: N_("第 %(seq)s 号封存不见了，或与锚点不符"),
+}
+
 
 def invariant_words(name: str) -> str:
     """A check in the reader's language."""
     return str(_(INVARIANTS[name])) if name in INVARIANTS else name
+
+
+def misfit_words(misfit: Misfit) -> str:
+    """Where in the audit log to look, and for what."""
+    entry = misfit.entry_id if misfit.entry_id is not None else "—"
+    return str(_(FLAWS[misfit.flaw], seq=misfit.seq, entry=entry))

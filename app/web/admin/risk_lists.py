@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from app.core import clock
 from app.core.db import session, transaction
 from app.core.errors import N_, NotFound, Refusal
+from app.domain.catalog import preferences
 from app.domain.risk import list_files, lists
 from app.domain.risk.models import ListEntry, ListKind, Subject
 from app.web import risk_words, state_words
@@ -74,6 +75,7 @@ LIST = Listing(
         Column(N_("加入时间"), lambda entry: local(entry.added_at)),
         Column(N_("到期时间"), lambda entry: local(entry.expires_at)),
         Column(N_("命中"), lambda entry: entry.hits),
+        Column(N_("校验值"), list_files.check_of),
     ),
     export_permission="risk.change",
 )
@@ -129,7 +131,8 @@ def create_file() -> Response:
         return _page(typed, status=422)
     try:
         lines = list_files.read(content)
-        faults = transaction(lambda: list_files.take(lines))
+        zone = preferences.get().zone
+        faults = transaction(lambda: list_files.take(lines, zone))
     except Refusal as refusal:
         session.rollback()
         typed.errors["file"] = words(refusal)

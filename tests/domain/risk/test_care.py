@@ -1,7 +1,8 @@
 """What risk forgets, whom it tells, and what must always be true of what it holds."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from app.domain.risk.models import (
     Case,
     Checkpoint,
     Decision,
+    Key,
     Label,
     ListEntry,
     ListKind,
@@ -163,7 +165,7 @@ def test_a_file_is_taken_but_for_the_lines_that_are_wrong() -> None:
         "block,email_domain,trash.example,再来一次,30\r\n"
     )
     lines = list_files.read(text.encode("gb18030"))
-    faults = transaction(lambda: list_files.take(lines))
+    faults = transaction(lambda: list_files.take(lines, factories.ZONE))
 
     assert [fault.line for fault in faults] == [5, 6, 7, 8, 9]
     assert [fault.refusal.field for fault in faults] == [
@@ -175,6 +177,62 @@ def test_a_file_is_taken_but_for_the_lines_that_are_wrong() -> None:
         (ListKind.TRUST, Subject.ADDRESS, "203.0.113.0/24"),
     ]
     assert found[1].expires_at == found[1].added_at + timedelta(days=lists.DEFAULT_DAYS)
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["2027-13-01", "tomorrow", "0001-01-01", "9999-12-31 23:59:59", "2020-01-01 00:00:00"],
+)
+def test_an_end_that_is_none_or_beyond_sense_is_refused(end: str) -> None:
+    text = f"list,type,value,reason,expires at\nblock,address,192.0.2.1,扫号,{end}\n"
+    # The first day begins before the calendar in the East, the last ends after it in the West.
+    for zone in ("Asia/Shanghai", "America/New_York"):
+        lines = list_files.read(text.encode())
+        (fault,) = transaction(lambda lines=lines, zone=zone: list_files.take(lines, zone))  # type: ignore[misc]
+        assert fault.refusal.field == "end"
+    assert count(ListEntry) == 0
+
+
+def test_an_end_is_read_as_a_spreadsheet_writes_it() -> None:
+    day = clock.now().astimezone(ZoneInfo(factories.ZONE)).date() + timedelta(days=40)
+    for number, time in enumerate(("", " 18:00", " 18:00:30")):
+        text = (
+            "list,type,value,reason,days,expires at\n"
+            f"block,address,192.0.2.{number},扫号,7,{day:%Y/%m/%d}{time}\n"
+        )
+        lines = list_files.read(text.encode())
+        assert transaction(lambda lines=lines: list_files.take(lines, factories.ZONE)) == []  # type: ignore[misc]
+    ends = session.scalars(sa.select(ListEntry.expires_at).order_by(ListEntry.id)).all()
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(factories.ZONE))
+    assert [end - midnight for end in ends if end] == [
+        timedelta(0),
+        timedelta(hours=18),
+        timedelta(hours=18, seconds=30),
+    ]
+
+
+def test_a_check_is_of_this_shop_and_of_its_line() -> None:
+    known = lists.known_as(Key.DEVICE, bytes(range(16)), "R2026")
+    entry = transaction(lambda: lists.add(ListKind.BLOCK, known, "R2026", 30, source="case"))
+    check = list_files.check_of(entry)
+    transaction(lambda: lists.remove(entry.id))
+    assert check.startswith(f"case:{bytes(range(16)).hex()}:")
+
+    def fields(subject: str, shown: str, check: str) -> list[str | None]:
+        text = f"list,type,value,reason,check value\nblock,{subject},{shown},R2026,{check}\n"
+        lines = list_files.read(text.encode())
+        faults = transaction(lambda: list_files.take(lines, factories.ZONE))
+        return [fault.refusal.field for fault in faults]
+
+    assert fields("contact", "R2026", check) == ["check"]
+    assert fields("device", "R2027", check) == ["check"]
+    assert fields("device", "R2026", check.replace("case", "staff")) == ["check"]
+    assert fields("device", "R2026", check.replace("00", "01", 1)) == ["check"]
+    assert fields("device", "R2026", "case:zz:é") == ["check"]
+    assert fields("device", "R2026", "") == ["subject"]
+    assert fields("device", "R2026", check) == []
+    (again,) = session.scalars(sa.select(ListEntry).where(ListEntry.removed_at.is_(None)))
+    assert (again.value_hash, again.shown, again.source) == (bytes(range(16)), "R2026", "case")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_nobody_is_trusted_for_a_word(app: Flask) -> None:
 
 def test_a_file_names_words(app: Flask) -> None:
     lines = list_files.read("list,type,value,reason\nwatch,keyword,Reseller,引流\n".encode())
-    assert transaction(lambda: list_files.take(lines)) == []
+    assert transaction(lambda: list_files.take(lines, factories.ZONE)) == []
     assert keywords.found_in("reseller") == ["reseller"]
 
 

@@ -147,7 +147,7 @@ def test_whoever_types_a_canary_stops_its_batch_and_hears_nothing() -> None:
 
 
 def test_a_recall_takes_the_rest_off_the_shelf_and_makes_it_anew() -> None:
-    batch = generated(30)
+    batch = generated(18)
     product = product_of(batch)
     factories.buy(product)
     type_in(text_of(ids(batch)[0], batch))
@@ -162,7 +162,7 @@ def test_a_recall_takes_the_rest_off_the_shelf_and_makes_it_anew() -> None:
 
     session.expire_all()
     assert session.get_one(Batch, batch.id).state == BatchState.VOID
-    assert stock.stock_of([product.id], today()) == {product.id: 29}
+    assert stock.stock_of([product.id], today()) == {product.id: 17}
     assert newest().id != batch.id and len(ids(newest())) == canaries.PER_BATCH
     transaction(lambda: alarms.close(alarm.id, reason="已经换新了"))
     assert open_alarms() == []
@@ -189,11 +189,42 @@ def test_canaries_of_a_suppliers_codes_look_like_them_and_stay_when_they_are_und
     assert set(session.scalars(sa.select(Code.id))) == set(ids(batch))
 
 
-def test_where_a_canary_could_be_a_real_code_or_be_found_by_nobody_there_is_none() -> None:
-    assert generated(canaries.LEAST_CODES - 1).canaries_sealed is None
-    product = factories.make_product(codes=0)
-    imports.bring(product, "\n".join(f"BN{number:06d}" for number in range(60)))
-    assert newest().canaries_sealed is None
+@pytest.mark.parametrize(
+    ("_case", "lines"),
+    [
+        ("it could be a real one", [f"BN{number:06d}" for number in range(60)]),
+        (
+            "there are too few to imitate",
+            [f"BN{number * 7919**3:016d}-XQ" for number in range(canaries.LEAST_IMITATED - 1)],
+        ),
+    ],
+)
+def test_where_a_suppliers_codes_cannot_be_imitated_there_is_no_canary(
+    _case: str, lines: list[str]
+) -> None:
+    imports.bring(factories.make_product(codes=0), "\n".join(lines))
+
+    assert newest().code_count == len(lines) and newest().canaries_sealed is None
+
+
+@pytest.mark.parametrize("count", [1, 17])
+def test_the_smallest_batch_of_our_own_has_as_many_as_any(count: int) -> None:
+    batch = generated(count)
+
+    assert len(ids(batch)) == canaries.PER_BATCH
+    assert (batch.code_count, stock.stock_of([batch.product_id], today())) == (
+        count,
+        {batch.product_id: count},
+    )
+
+
+def test_a_short_last_step_keeps_the_canaries_that_are_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(generating, "PER_STEP", 5)
+
+    for _ in range(5):
+        assert len(ids(generated(6))) == canaries.PER_BATCH
 
 
 # Staff who look

@@ -256,14 +256,19 @@ def test_who_asks_unusually_often_is_stopped_and_gets_nothing_out(
     two.password(approved)
     two.ask(2)
 
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="导出异常多"):
         two.ask(2)
-    with acting_as(two.maker), pytest.raises(Conflict):
-        watching.download_export(approved, ip=IP)
+    with acting_as(two.maker):
+        with pytest.raises(Conflict, match="导出异常多"):
+            watching.download_export(approved, ip=IP)
+        # What stopped her is said where she sees codes one by one, too.
+        code_id = session.scalars(sa.select(Code.id)).first() or 0
+        with pytest.raises(Conflict, match="导出异常多"):
+            watching.reveal_to_staff(code_id, None, reason="买家说打不开", ip=IP)
 
     session.rollback()
     (alarm,) = session.scalars(sa.select(Alarm))
-    assert alarm.about == f"staff:{two.maker}"
+    assert (alarm.about, alarm.channel, alarm.times) == (f"staff:{two.maker}", "export", 3)
     transaction(lambda: alarms.close(alarm.id, reason="核对过，是换货"))
     two.ask(2)
     # What two people let out does not count as seen by one.

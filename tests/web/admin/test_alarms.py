@@ -89,5 +89,47 @@ def test_a_member_of_staff_who_is_stopped_hears_why(
     assert support.post(url, {"reason": "买家说打不开"}).status_code == 200
     stopped = support.post(url, {"reason": "买家说打不开"})
 
-    assert stopped.status_code == 409 and "已暂停你的查看权限" in words(stopped)
+    assert stopped.status_code == 409 and "你查看的卡密异常多" in words(stopped)
     assert "店员查看异常多" in words(owner.get("/admin/alarms/1"))
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "told"),
+    [
+        ("zh", "你申请的卡密导出异常多", ("店员导出异常多", "后台申请导出", "看导出记录")),
+        (
+            "en",
+            "You have asked for unusually many exports",
+            (
+                "A member of staff asked for unusually many exports",
+                "Asked for an export in the console",
+                "See the exports",
+            ),
+        ),
+    ],
+)
+def test_who_asks_for_too_many_exports_hears_that_and_so_does_the_owner(
+    app: Flask,
+    owner: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    said: str,
+    told: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(watching, "MOST_EXPORTS_A_DAY", 1)
+    monkeypatch.setattr(watching, "MOST_EXPORTS_A_NIGHT", 1)
+    factories.make_product()
+    operator = Visitor(app, people.make(Role.OPERATOR))
+    for visitor in (operator, owner):
+        visitor.client.set_cookie("language", language)
+    batch_id = session.scalars(sa.select(Batch.id)).one()
+    session.rollback()
+    url, wanted = f"/admin/batches/{batch_id}/exports", {"quantity": "1", "reason": "交给线下门店"}
+
+    assert operator.post(url, wanted).status_code == 303
+    stopped = operator.post(url, wanted)
+
+    assert stopped.status_code == 409 and said in words(stopped)
+    assert told[0] in words(owner.get("/admin/alarms"))
+    page = words(owner.get("/admin/alarms/1"))
+    assert not [one for one in told if one not in page]

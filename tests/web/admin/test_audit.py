@@ -99,6 +99,14 @@ def test_the_number_of_a_thing_finds_what_was_done_to_it(owner: Visitor) -> None
     assert "共 1 条" in words(owner.get("/admin/audit?q=77&subject=products"))
 
 
+def test_an_entry_is_found_by_its_own_number(owner: Visitor) -> None:
+    """By which `flask audit` names it."""
+    for _ in range(3):
+        transaction(lambda: audit.record("product.change", "products", 70))
+    page = words(owner.get("/admin/audit?q=2&subject=products"))
+    assert "共 1 条" in page and "第 2 条" in page
+
+
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.OPERATOR, Role.FINANCE])
 def test_it_is_for_owners_and_auditors(app: Flask, role: Role) -> None:
     assert Visitor(app, people.make(role)).get("/admin/audit").status_code == 403

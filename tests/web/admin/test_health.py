@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app import backup, invariants
-from app.core import clock
+from app.core import audit, audit_chain, clock
 from app.core.audit import AuditEntry
+from app.core.audit_chain import AuditSeal
 from app.core.db import session, transaction
 from app.core.outbox import OutboxRow, OutboxState
 from app.domain.accounts.models import Role
@@ -87,6 +88,23 @@ def test_the_invariants_are_run_and_named(owner: Visitor) -> None:
 def test_a_breach_is_loud(owner: Visitor) -> None:
     add_job(OutboxState.READY, ago=timedelta(hours=1))
     assert "有不变量被破坏" in words(owner.get("/admin/health/invariants"))
+
+
+def test_what_does_not_fit_in_the_audit_log_is_named(owner: Visitor) -> None:
+    transaction(lambda: audit.record("batch.freeze", "batches", 7, reason="怀疑泄漏"))
+    audit_chain.seal_all()
+    # A seal that somebody made up who has no key.
+    transaction(
+        lambda: session.execute(
+            sa.insert(AuditSeal).values(
+                seq=3, entry_id=None, hash=bytes(32), sealed_at=clock.now(), reached_at=clock.now()
+            )
+        )
+    )
+    page = words(owner.get("/admin/health/invariants"))
+    # What is broken stands first.
+    assert 0 < page.find("第 2 号封存不见了") < page.find("每笔账目借贷相等")
+    assert "第 3 号封存、第 — 条操作日志：与封存时不符" in page
 
 
 @pytest.mark.parametrize(

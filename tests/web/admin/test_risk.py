@@ -1,5 +1,6 @@
 """The console of risk: rules and their backtest, lists, restrictions, decisions, cases."""
 
+import csv
 import io
 from collections.abc import Iterator
 
@@ -7,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from app.core import clock
 from app.core.db import session, transaction
 from app.domain.accounts.models import Role
 from app.domain.orders.models import Order, OrderState
-from app.domain.risk import cases, conditions, live_rules, pack, rule_changes, stopping
+from app.domain.risk import cases, conditions, lists, live_rules, pack, rule_changes, stopping
 from app.domain.risk.models import (
     Case,
     CaseState,
@@ -20,6 +22,7 @@ from app.domain.risk.models import (
     Key,
     Label,
     ListEntry,
+    ListKind,
     Restriction,
     RuleMode,
     Subject,
@@ -147,6 +150,62 @@ def test_lists_are_filled_by_hand_and_by_file(app: Flask, owner: Visitor) -> Non
     support = Visitor(app, people.make(Role.SUPPORT))
     assert support.post("/admin/risk/lists", new).status_code == 403
     assert support.get("/admin/risk/lists?format=csv").status_code == 403
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_was_exported_brings_all_of_the_lists_back(owner: Visitor, language: str) -> None:
+    owner.client.set_cookie("language", language)
+
+    def fill() -> None:
+        for number, kind in enumerate(ListKind):
+            typed = (
+                (Subject.ADDRESS, f"192.0.2.{number}"),
+                (Subject.CONTACT, f"1390000{number:04d}"),
+                (Subject.CONTACT, f"somebody{number}@example.com"),
+                (Subject.EMAIL_DOMAIN, f"trash{number}.example"),
+                (Subject.KEYWORD, "=1+1"),
+                (Subject.KEYWORD, "'=1+1"),
+                (Subject.KEYWORD, "'加微信"),
+            )
+            for subject, text in typed:
+                if (subject, kind) != (Subject.KEYWORD, ListKind.TRUST):
+                    lists.add(kind, lists.parse(subject, text), '=HYPERLINK(1),"再\n来"', 30)
+            for key in lists.OF_KEY:
+                known = lists.known_as(key, bytes([number, *range(15)]), "R2026")
+                lists.add(kind, known, "R2026", 365, source="case")
+
+    transaction(fill)
+    before = on_the_lists()
+    assert len(before) == 3 * 4 + 2 * 3 + 3 * 4
+    file = owner.get("/admin/risk/lists?format=csv")
+    rows = list(csv.reader(io.StringIO(file.text.removeprefix("\ufeff"))))
+    assert {"校验值", "Check value"} & set(rows[0])
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+    for entry_id in session.scalars(sa.select(ListEntry.id)).all():
+        transaction(lambda entry_id=entry_id: lists.remove(entry_id))  # type: ignore[misc]
+    assert on_the_lists() == []
+
+    sent = owner.post("/admin/risk/lists/file", {"file": (io.BytesIO(file.data), "x.csv")})
+
+    assert location(sent) == "/admin/risk/lists", words(sent)
+    assert on_the_lists() == before
+
+
+def on_the_lists() -> list[tuple[object, ...]]:
+    """The entries that hold, by what they say; their ends to the second, as a file has them."""
+    session.rollback()
+    session.expire_all()
+    return sorted(
+        (
+            *(entry.list, entry.subject, entry.value_hash, entry.shown),
+            *(
+                entry.reason,
+                entry.source,
+                entry.expires_at and entry.expires_at.replace(microsecond=0),
+            ),
+        )
+        for entry in lists.live(clock.now())
+    )
 
 
 def test_a_buyer_who_was_limited_is_looked_up_and_let_go(owner: Visitor) -> None:
