@@ -29,7 +29,7 @@ LIMITS = {
     "lookup": "20 per 10 minutes",
     "report_problem": "30 per hour",
     "correct_account": "60 per hour",
-    "redeem": "120 per 10 minutes",
+    "redeem": "120 per minute",
     "sign_in": "60 per minute",
     "withdraw": "60 per hour",
     "registration": "60 per hour",
