@@ -35,8 +35,7 @@ from app.domain.recharges.models import Recharge, StatementRow
 from app.domain.redemptions import links as redeem_links
 from app.domain.redemptions import service as redemptions
 from app.domain.redemptions.validity import Policy
-from app.domain.risk import cases, events, lists, pack, stopping
-from app.domain.risk import engine as risk
+from app.domain.risk import cases, events, lists, live_rules, pack, stopping
 from app.domain.risk.models import EventKind, ListKind, Restriction, Rule, RuleMode, Subject
 from app.domain.vault import alarms, exporting
 from app.domain.vault import queries as vault
@@ -204,7 +203,7 @@ def add_orders(house: House, product: Product, buyer: Person) -> None:
 def risk_at_work(product: Product) -> dict[str, Any]:
     """A paid order that is held, a limited buyer, an entry on a list. The rules are off again."""
     transaction(pack.install)
-    risk.forget()
+    live_rules.forget()
     dear = factories.make_product(codes=1, price=60_000)
     placed = factories.place(dear)
     assert placed.payment is not None
@@ -215,7 +214,7 @@ def risk_at_work(product: Product) -> dict[str, Any]:
     banned = lists.parse(Subject.ADDRESS, "192.0.2.0/24")
     entry = transaction(lambda: lists.add(ListKind.BLOCK, banned, "扫号的网段", 30))
     transaction(lambda: session.execute(sa.update(Rule).values(state=RuleMode.OFF)))
-    risk.forget()
+    live_rules.forget()
     restriction = session.scalars(sa.select(Restriction)).one()
     return {
         "admin.cases.uid": cases.queue()[0].uid,
