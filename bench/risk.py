@@ -27,6 +27,7 @@ PAST = 100_000
 ELSEWHERE = 256 * A_NETWORK
 ASKED = 1_000
 TARGET_MS = 15
+ORDERS, ROUNDS = 400, 3
 # What one product sells within the ten minutes that hoarding of it is looked for in.
 SOLD = 30_000
 PRODUCT = 1
@@ -61,11 +62,14 @@ def checkout(scale: float) -> list[Figure]:
     """The rate of complete orders without rules, and with all of them on.
 
     In a shop that has been open for a while: in one that sells its first thousand within a minute,
-    PostgreSQL goes on reading whole tables as long as it believes that they are empty.
+    PostgreSQL goes on reading whole tables as long as it believes that they are empty. Of several
+    rounds, one and the other in turn, the best of each: what a machine does beside this only slows.
     """
     before = partial(_remember, int(PAST * scale), ELSEWHERE)
-    without = orders.rate(int(800 * scale), rules=False, before=before)
-    with_all = orders.rate(int(800 * scale), rules=True, before=before)
+    without = with_all = 0.0
+    for _ in range(ROUNDS):
+        without = max(without, orders.rate(int(ORDERS * scale), rules=False, before=before))
+        with_all = max(with_all, orders.rate(int(ORDERS * scale), rules=True, before=before))
     return [
         Figure(
             "complete orders with every rule on",
