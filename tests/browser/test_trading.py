@@ -59,6 +59,7 @@ def test_from_a_top_up_to_codes_and_a_list_of_accounts(
     price = open_in_price_list(page, journeys.PRODUCT)
     page.locator("[name=quantity]").fill("3")
     page.get_by_test_id("buy").click()
+    expect(page.get_by_test_id("download")).to_be_visible()
     assert page.evaluate(BEYOND) <= 360
     password = page.locator("[name=password]").input_value()
     with page.expect_download() as download:
