@@ -64,19 +64,28 @@ def checkout(scale: float) -> list[Figure]:
     In a shop that has been open for a while: in one that sells its first thousand within a minute,
     PostgreSQL goes on reading whole tables as long as it believes that they are empty. Of several
     rounds, one and the other in turn, the best of each: what a machine does beside this only slows.
+    The processor time says the same, and hangs less on who else uses the machine.
     """
     before = partial(_remember, int(PAST * scale), ELSEWHERE)
-    without = with_all = 0.0
+    rates: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for _ in range(ROUNDS):
-        without = max(without, orders.rate(int(ORDERS * scale), rules=False, before=before))
-        with_all = max(with_all, orders.rate(int(ORDERS * scale), rules=True, before=before))
+        for rules, found in rates.items():
+            found.append(orders.rate(int(ORDERS * scale), rules=rules, before=before))
+    without, with_all = (max(one for one, _ in rates[rules]) for rules in (False, True))
+    cost, cost_with_all = (min(one for _, one in rates[rules]) for rules in (False, True))
     return [
         Figure(
             "complete orders with every rule on",
             f"{with_all:.1f} /s, {1 - with_all / without:.0%} less than without",
             "< 20 % less",
             f"{without:.1f} /s without rules",
-        )
+        ),
+        Figure(
+            "by the processor time of an order",
+            f"{1000 * cost_with_all:.0f} ms, {1 - cost / cost_with_all:.0%} fewer orders",
+            "< 20 % fewer",
+            f"{1000 * cost:.0f} ms without rules",
+        ),
     ]
 
 

@@ -89,11 +89,14 @@ _remembered: tuple[Preferences, float, object] | None = None
 
 def get() -> Preferences:
     """The preferences as they were at most two seconds ago; within a unit, as they are."""
-    remembered = _remembered
-    bind = session.get_bind()
-    if remembered is not None and not is_in_unit():
-        value, read_at, source = remembered
-        if source is bind and time.monotonic() - read_at < FRESH_FOR:
+    return fresh() if is_in_unit() else lately()
+
+
+def lately() -> Preferences:
+    """As they were at most two seconds ago, within a unit, too: where that is good enough."""
+    if _remembered is not None:
+        value, read_at, source = _remembered
+        if source is session.get_bind() and time.monotonic() - read_at < FRESH_FOR:
             return value
     return fresh()
 

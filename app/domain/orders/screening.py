@@ -191,7 +191,7 @@ def _percent_of_usual(order: Order) -> int | None:
 
 def _hour() -> int:
     """The hour of the shop's day."""
-    return clock.now().astimezone(ZoneInfo(preferences.get().zone)).hour
+    return clock.now().astimezone(ZoneInfo(preferences.lately().zone)).hour
 
 
 def _age(contact_index: bytes, person_id: int | None, before: int | None) -> int:
