@@ -31,6 +31,14 @@ USUAL_WITHIN = 2000
 USUAL_FROM = 20
 
 _EVENTS = db.table_of(RiskEvent)
+# Above every id that there will be.
+ANY_ID = 2**62
+# Both on the way of every order, so built once.
+_FIRST_PAID = sa.select(sa.func.min(Order.created_at)).where(
+    Order.contact_index == sa.bindparam("contact_index"),
+    Order.paid_at.is_not(None),
+    Order.id < sa.bindparam("order_id"),
+)
 _PAID_BEFORE = (
     sa.select(Order.total)
     .where(
@@ -199,10 +207,8 @@ def _age(contact_index: bytes, person_id: int | None, before: int | None) -> int
 
     An order that was never paid makes nobody older.
     """
-    paid = sa.select(sa.func.min(Order.created_at)).where(
-        Order.contact_index == contact_index, Order.paid_at.is_not(None)
-    )
-    known = [session.scalar(paid.where(Order.id < before) if before else paid)]
+    asked = {"contact_index": contact_index, "order_id": before or ANY_ID}
+    known = [session.scalar(_FIRST_PAID, asked)]
     if person_id is not None:
         known.append(session.get_one(Person, person_id).created_at)
     since = min((at for at in known if at is not None), default=clock.now())
